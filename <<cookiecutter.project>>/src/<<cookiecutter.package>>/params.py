@@ -1,0 +1,209 @@
+"""`params.yaml`, checked when it is read: unknown keys, types and ranges."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import yaml
+
+from .errors import ProjectError
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Kind = TypeVar("Kind")
+
+METRICS = {
+    "binary": ("roc_auc", "average_precision", "log_loss", "brier", "accuracy"),
+    "regression": ("mae", "rmse", "r2"),
+}
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section whose keys are all known and all present."""
+
+
+class Task(Strict):
+    kind: Literal["binary", "regression"]
+    target: Name
+    metric: Name
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    key: Name
+    time: Name | None
+    cluster: Name | None
+    numeric: list[Name]
+    categorical: list[Name]
+
+    @property
+    def features(self) -> list[str]:
+        return [*self.numeric, *self.categorical]
+
+
+class Ingest(msgspec.Struct, frozen=True):
+    """What every stage may know of `ingest`; `ingest.Options` checks the keys of its own."""
+
+    until: date | None
+
+
+class Validate(Strict):
+    examples: Annotated[int, msgspec.Meta(ge=1, le=20)]
+
+
+class Split(Strict):
+    holdout_weeks: Annotated[int, msgspec.Meta(ge=1, le=520)]
+    min_train_days: Count
+    holdout_share: Share
+    group: Name | None
+
+
+class Train(Strict):
+    environment: Literal["train", "xgboost"]
+    estimator: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+    arguments: dict[str, Any]
+    encoding: Literal["ordinal", "onehot"]
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+    importance_rows: Count
+    importance_repeats: Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class Evaluate(Strict):
+    slices: list[Name]
+    min_slice_rows: Count
+    confidence: Annotated[float, msgspec.Meta(ge=0.5, lt=1)]
+    bins: Annotated[int, msgspec.Meta(ge=2, le=100)]
+
+
+class Store(Strict):
+    remote: Name
+    ref: Annotated[str, msgspec.Meta(pattern=r"^refs/[\w.-]+(/[\w.-]+)+$")]
+    limit_mib: Count
+
+
+class Params(Strict):
+    task: Task
+    ingest: Ingest
+    validate: Validate
+    split: Split
+    train: Train
+    evaluate: Evaluate
+    store: Store
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        ProjectError: the file is missing, no YAML, or holds a value that its rule refuses.
+    """
+    return agree(convert(read(path), Params))
+
+
+def options(section: str, kind: type[Kind], path: Path = Path("params.yaml")) -> Kind:
+    """Read one section as a module's own kind of options.
+
+    Raises:
+        ProjectError: as `load`.
+    """
+    return convert(read(path).get(section), kind, section)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The parameters as they stand in the file, unchecked.
+
+    Raises:
+        ProjectError: the file is missing, or no YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ProjectError(f"{path} is missing: run the command in the project's folder") from None
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise ProjectError(f"{path} is not valid YAML: {where}") from None
+    if not isinstance(values, dict):
+        raise ProjectError(f"{path} must hold sections (task:, ingest:, ...), not {values!r}")
+    return values
+
+
+def convert(values: Any, kind: type[Kind], section: str = "") -> Kind:
+    """Turn plain values into a checked kind of options.
+
+    Raises:
+        ProjectError: a key is unknown or missing, or a value has the wrong type or range.
+    """
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ProjectError(explain(str(error), values, kind, section)) from None
+
+
+def explain(message: str, values: Any, kind: type, section: str) -> str:
+    """One sentence with the key's path, its value and what is allowed."""
+    rule, _, where = message.partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
+    full = ".".join(part for part in (section, path) if part)
+    if field := re.search(r"(unknown|required) field `(.+)`", rule):
+        problem = "is not a known key" if field[1] == "unknown" else "is missing"
+        keys = ", ".join(getattr(annotation(kind, path), "__struct_fields__", ()))
+        name = ".".join(part for part in (full, field[2]) if part)
+        return f"params.yaml: {name} {problem}; the keys of {full or 'the file'} are {keys}"
+    return f"params.yaml: {full} is {lookup(values, path)!r}; {allowed(annotation(kind, path), rule)}"
+
+
+def allowed(declared: Any, rule: str) -> str:
+    """What a value may be: the choices where there are some, else the broken rule."""
+    choices = getattr(declared, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"it must be one of {', '.join(choices)}"
+    if "date" in rule:
+        return "expected a date such as 2013-06-30"
+    return rule[0].lower() + rule[1:]
+
+
+def annotation(kind: Any, path: str) -> Any:
+    """The declared type of a key, such as `split.group`."""
+    for name in re.findall(r"[A-Za-z_]\w*", path):
+        kind = getattr(kind, "__annotations__", {}).get(name, object)
+    return kind
+
+
+def lookup(values: Any, path: str) -> Any:
+    """The value at a path such as `task.numeric[2]`."""
+    for name, index in re.findall(r"([A-Za-z_]\w*)|\[(\d+)\]", path):
+        values = values[int(index)] if index else values.get(name)
+    return values
+
+
+def agree(params: Params) -> Params:
+    """Rules that join two keys.
+
+    Raises:
+        ProjectError: two keys contradict each other.
+    """
+    task, names = params.task, params.task.features
+    if task.metric not in METRICS[task.kind]:
+        choices = ", ".join(METRICS[task.kind])
+        raise ProjectError(
+            f"params.yaml: task.metric is {task.metric!r}; a {task.kind} task has {choices}"
+        )
+    if (task.time is None) != (params.ingest.until is None):
+        raise ProjectError(
+            f"params.yaml: task.time is {task.time!r} and ingest.until is {params.ingest.until}; "
+            "either both are set (a table with time) or both are null"
+        )
+    if not names:
+        raise ProjectError("params.yaml: task.numeric and task.categorical are empty: name a feature")
+    roles = [task.target, task.key, *names]
+    if twice := sorted({name for name in roles if roles.count(name) > 1}):
+        raise ProjectError(
+            f"params.yaml: task names {twice[0]!r} twice among target, key and features; "
+            "a column has one role: remove one"
+        )
+    if params.train.estimator.startswith("xgboost.") and params.train.environment != "xgboost":
+        raise ProjectError(
+            f"params.yaml: train.estimator is {params.train.estimator!r} and train.environment is "
+            f"{params.train.environment!r}; set train.environment to xgboost, then `make setup`"
+        )
+    return params

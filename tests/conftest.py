@@ -1,0 +1,30 @@
+"""Fixtures: a project from any answers, in an environment that touches nothing of yours."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from baking import BakedProject, Oven, isolated_environment
+from options import REPOSITORY
+
+Bake = Callable[..., BakedProject]
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of every command that a test runs; downloads are kept between runs."""
+    return isolated_environment(tmp_path_factory.mktemp("home"), REPOSITORY / ".cache")
+
+
+@pytest.fixture(scope="session")
+def oven(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Oven:
+    return Oven(tmp_path_factory.mktemp("oven"), environment)
+
+
+@pytest.fixture
+def bake(oven: Oven, tmp_path: Path) -> Bake:
+    """Generate a project: `bake(store="s3")`; the copy is the test's own to change."""
+    numbers = itertools.count()
+    return lambda **answers: oven.bake(tmp_path / f"baked-{next(numbers)}", answers)
