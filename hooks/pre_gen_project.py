@@ -25,35 +25,37 @@ REQUIREMENTS = os.path.join("<" * 2 + "cookiecutter.project>>", "requirements")
 
 # Importable names of dependencies whose distribution is called otherwise, which no lock file shows,
 # and the direct dependencies, for a template whose lock files are out of reach.
-IMPORTED = frozenset(
-    "attr dateutil dotenv dvc evidently flufl git google hydra mlflow opentelemetry pandera polars "
-    "pre_commit pytest ruamel ruff sklearn skops slugify uv validate xgboost yaml zc zizmor".split()
+IMPORTED = (
+    "antlr4 attr databricks dateutil dotenv dvc evidently flufl git google graphql hydra "
+    "markdown_it mlflow mpl_toolkits mypyc opentelemetry pandera polars pre_commit public py "
+    "pylab pytest ruamel ruff sklearn skops slugify uv validate xgboost yaml zc zizmor"
 )
 
 # Gone from newer Pythons: cookiecutter may run on a newer one than the project.
-FORMER_MODULES = frozenset(
+FORMER_MODULES = (
     "aifc asynchat asyncore audioop cgi cgitb chunk crypt distutils imghdr imp lib2to3 mailcap "
-    "msilib nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib".split()
+    "msilib nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib"
 )
 
-# Python imports the last two by itself at every start.
-RESERVED = frozenset({"tests", "src", "conftest", "sitecustomize", "usercustomize"})
+# Python imports the customizing two at every start; `type` is a soft keyword only since 3.12.
+TAKEN = "tests src conftest sitecustomize usercustomize type"
 
 
 def main() -> int:
     for line in ANSWERS.split():
         question, answer, typed = line.split(",")
-        sentence = refusal(question, decoded(answer), decoded(typed))
-        if sentence:
-            sys.stderr.write(sentence + "\n")
+        problem = refusal(question, decoded(answer), decoded(typed))
+        if problem:
+            sys.stderr.write(problem + "\n")
             return 1
     return 0
 
 
 def refusal(question: str, answer: str, typed: str) -> str:
     """Say why the answer is refused, in one sentence; say nothing when it is not."""
-    if question != "package" and any("<" + second in typed for second in ("<", "%", "#")):
-        return sentence(question, typed, "no answer has '<' before '<', '%' or '#'")
+    for text in (answer,) if question == "package" else (answer, typed):
+        if any("<" + second in text for second in ("<", "%", "#")):
+            return sentence(question, text, "no answer has '<' before '<', '%' or '#'")
     for accepts, rule in RULES[question]:
         if not accepts(answer):
             return sentence(question, answer, rule)
@@ -92,14 +94,14 @@ def is_no_keyword(name: str) -> bool:
 
 
 def is_no_module(name: str) -> bool:
-    return name not in sys.stdlib_module_names and name not in FORMER_MODULES
+    return name not in sys.stdlib_module_names and name not in FORMER_MODULES.split()
 
 
 def is_no_dependency(name: str) -> bool:
     """Compare with the distributions in the lock files, which spell names with hyphens."""
     distribution = name.lower().replace("_", "-").replace(".", "-")
     locked = (f"\n{distribution}{end}" in lock for lock in locks() for end in ("==", "["))
-    return distribution.replace("-", "_") not in IMPORTED and not any(locked)
+    return distribution.replace("-", "_") not in IMPORTED.split() and not any(locked)
 
 
 def locks() -> list[str]:
@@ -146,7 +148,10 @@ RULES: dict[str, list[tuple[Callable[[str], bool], str]]] = {
         ),
         (is_no_keyword, "a package name is not a word of the Python language"),
         (is_no_module, "a package name is not a module of Python's standard library"),
-        (lambda name: name not in RESERVED, "a package name is not one that Python or pytest takes"),
+        (
+            lambda name: name not in TAKEN.split(),
+            "a package name is not one with a meaning to Python, pytest or the project",
+        ),
         (is_no_dependency, "a package is not named like one of the project's dependencies"),
     ],
     "description": [

@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
-from cookiecutter.main import cookiecutter
+from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]  # it ships no types
 
 from options import REPOSITORY
 
@@ -20,7 +22,13 @@ KEPT = {
     *("PYENV_VERSION", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NODE_EXTRA_CA_CERTS"),
 }
 KEPT_PREFIXES = ("LC_", "PIP_", "UV_", "NVIDIA_")
-DROPPED = {"UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV"}
+DROPPED = {
+    "UV_PROJECT_ENVIRONMENT",
+    "UV_PYTHON",
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_REQUIRE_VIRTUALENV",
+}
 
 
 def isolated_environment(home: Path, cache: Path) -> dict[str, str]:
@@ -87,8 +95,7 @@ class BakedProject:
             cwd=self.path,
             env={**self.environment, **(env or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
@@ -101,11 +108,15 @@ class BakedProject:
         return result
 
     def make(
-        self, *targets: str, check: bool = True, **variables: object
+        self,
+        *targets: str,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+        **variables: object,
     ) -> subprocess.CompletedProcess[str]:
         """Run make with variables such as UNTIL='2013-12-31'."""
         values = (f"{name}={value}" for name, value in variables.items())
-        return self.run("make", *targets, *values, check=check)
+        return self.run("make", *targets, *values, check=check, env=env)
 
     def read(self, path: str) -> str:
         return (self.path / path).read_text(encoding="utf-8")
@@ -118,6 +129,17 @@ class BakedProject:
         return (self.path / path).exists()
 
 
+def copy_template(folder: Path) -> Path:
+    """Copy what a clone would have, without the caches that tools leave in a working tree."""
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in filter(None, names.stdout.split("\0")):
+        if (REPOSITORY / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, folder / name)
+    return folder
+
+
 class Oven:
     """Bakes each set of answers once and hands out copies."""
 
@@ -125,6 +147,7 @@ class Oven:
         self.folder = folder
         self.environment = environment
         self.config = write_user_config(folder)
+        self.template = copy_template(folder / "template")
         self.pristine: dict[tuple[tuple[str, str], ...], Path] = {}
 
     def bake(self, folder: Path, answers: Mapping[str, str]) -> BakedProject:
@@ -137,12 +160,16 @@ class Oven:
         copy = shutil.copytree(source, folder / source.name, symlinks=True)
         return BakedProject(copy, self.environment)
 
-    def generate(self, output: Path, answers: Mapping[str, str]) -> str:
-        path: str = cookiecutter(
-            str(REPOSITORY),
-            no_input=True,
-            extra_context=dict(answers),
-            output_dir=str(output),
-            config_file=str(self.config),
-        )
+    def generate(
+        self, output: Path, answers: Mapping[str, str], template: Path | None = None
+    ) -> str:
+        # Cookiecutter leaves each rendered hook behind in the folder for temporary files.
+        with mock.patch.object(tempfile, "tempdir", str(self.folder)):
+            path: str = cookiecutter(
+                str(template or self.template),
+                no_input=True,
+                extra_context=dict(answers),
+                output_dir=str(output),
+                config_file=str(self.config),
+            )
         return path

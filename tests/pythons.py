@@ -26,12 +26,14 @@ def candidates(version: str) -> Iterator[str]:
     if command := shutil.which(f"python{version}"):
         yield command
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}"), reverse=True))
+    yield from map(
+        str, sorted(root.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)
+    )
 
 
 def running(command: str, version: str) -> Path | None:
     """Ask an interpreter for its version and path, because a shim's path says neither."""
-    question = "import ensurepip, sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
+    question = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
     answer = subprocess.run([command, "-c", question], capture_output=True, text=True, check=False)
     actual, _, path = answer.stdout.strip().partition(" ")
     return Path(path) if answer.returncode == 0 and actual == version else None

@@ -26,8 +26,11 @@ COMMANDS = {
     ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
     "predict": ("score a file with the model", ["model", "input", "output"]),
-    "report": ("write the report", ["output"]),
-    "track": ("record the run in MLflow", []),
+    "report": (
+        "write the report",
+        ["metrics", "data", "system", "plots", "lock", "output"],
+    ),
+    "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "push": ("put data and models into the store", []),
     "pull": ("get data and models from the store", []),
 }
@@ -58,11 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(command: str, paths: dict[str, Path]) -> None:
     from . import params
 
-    module: Any = import_module(f".{'store' if command in ('push', 'pull') else command}", __package__)
+    name = "store" if command in ("push", "pull") else command
+    module: Any = import_module(f".{name}", __package__)
     values = params.load()
     if command == "ingest":
         module.run(params.options("ingest", module.Options), **paths)
-    elif command in ("push", "pull"):
-        getattr(module, command)(Path.cwd(), values.store)
+    elif command == "push":
+        module.push(Path.cwd(), values.store.remote, values.store.ref, values.store.limit_mib)
+    elif command == "pull":
+        module.pull(Path.cwd(), values.store.remote, values.store.ref)
     else:
         module.run(values, **paths)

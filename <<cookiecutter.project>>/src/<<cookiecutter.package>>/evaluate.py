@@ -12,8 +12,8 @@ from .errors import ProjectError
 from .metrics import Codes, Estimate, Interval, Metric, Values
 from .params import Params
 
-DIGITS = 6
-"""Decimals in every file: the last bits of a float may differ between machines."""
+DIGITS = 8
+"""Significant digits in every file: the last bits of a float may differ between machines."""
 
 SIMPLE = ("linear", "dummy")
 
@@ -55,8 +55,7 @@ def run(
         write(residuals(truth, score, options.bins), plots / "residuals.csv")
     losses = pl.read_parquet(importance).sort("loss", descending=True, maintain_order=True)
     write(losses, plots / "importance.csv")
-    now = found[task.metric]
-    print(f"evaluate: {task.metric} {now['value']:.3f} ({now['low']:.3f} to {now['high']:.3f})")
+    print(f"evaluate: {task.metric} {found[task.metric]['value']} on {rows.height:,} held-out rows")
 
 
 def join(params: Params, holdout: Path, scores: Path) -> pl.DataFrame:
@@ -78,8 +77,8 @@ def join(params: Params, holdout: Path, scores: Path) -> pl.DataFrame:
     bad = rows.filter(~pl.all_horizontal(pl.col("score", *SIMPLE).is_finite().fill_null(False)))
     if extra or bad.height:
         raise ProjectError(
-            f"{scores} does not hold one finite score for each of the {rows.height:,} held-out rows "
-            f"({bad.height:,} have none): `make repro` scores them again"
+            f"{scores} does not hold one finite score for each of the {rows.height:,} held-out "
+            f"rows ({bad.height:,} have none): `make repro` scores them again"
         )
     return rows.select("key", "cluster", "truth", "score", *SIMPLE, *params.evaluate.slices)
 
@@ -110,8 +109,12 @@ def summarize(rows: pl.DataFrame, measured: dict[str, Metric], params: Params) -
         for simple in SIMPLE:
             base = metric(truth, values(rows, simple))
             change = metrics.interval(gain(name, now, base), cluster, confidence)
-            own = summary[name][simple] = {"value": plain(base.value)}
-            own |= {f"gain{suffix}": v for suffix, v in zip(("", "_low", "_high"), map(plain, change), strict=True)}
+            summary[name][simple] = {
+                "value": plain(base.value),
+                "gain": plain(change.value),
+                "gain_low": plain(change.low),
+                "gain_high": plain(change.high),
+            }
     return summary
 
 
@@ -127,7 +130,7 @@ def entry(interval: Interval) -> dict[str, Any]:
 
 def plain(value: float) -> float | None:
     """A number that JSON can hold; None where the rows cannot say."""
-    return round(value, DIGITS) if np.isfinite(value) else None
+    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
 
 
 def slices(rows: pl.DataFrame, metric: Metric, params: Params) -> pl.DataFrame:
@@ -166,7 +169,7 @@ def roc(truth: Values, score: Values, points: int = 101) -> pl.DataFrame:
 
 
 def residuals(truth: Values, score: Values, bins: int) -> pl.DataFrame:
-    """Truth less prediction: a histogram of equally wide bins, from the 1st to the 99th percentile."""
+    """Truth less prediction: a histogram from the 1st to the 99th percentile."""
     error = truth - score
     low, high = np.quantile(error, [0.01, 0.99])
     count, edges = np.histogram(np.clip(error, low, high), bins=bins)
@@ -174,4 +177,4 @@ def residuals(truth: Values, score: Values, bins: int) -> pl.DataFrame:
 
 
 def write(frame: pl.DataFrame, path: Path) -> None:
-    frame.with_columns(pl.selectors.float().round(DIGITS)).write_csv(path)
+    frame.with_columns(pl.selectors.float().round_sig_figs(DIGITS)).write_csv(path)

@@ -89,7 +89,8 @@ def create(dotted: str, arguments: dict[str, Any], task: Task, encoding: str, se
         estimator.set_params(random_state=seed)
     if encoding == "ordinal" and known.get("categorical_features") == "from_dtype":
         # The encoder hands over codes without their type: say which columns hold them.
-        estimator.set_params(categorical_features=[False] * len(task.numeric) + [True] * len(task.categorical))
+        codes = [name in task.categorical for name in task.features]
+        estimator.set_params(categorical_features=codes)
     return estimator
 
 
@@ -177,6 +178,6 @@ def canonical(content: bytes) -> bytes:
     with zipfile.ZipFile(target, "w") as archive:
         for name, data in entries.items():
             entry = zipfile.ZipInfo(name)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            entry.create_system, entry.external_attr = 3, 0o644 * 2**16  # Unix, rw-r--r--
             archive.writestr(entry, data)
     return target.getvalue()

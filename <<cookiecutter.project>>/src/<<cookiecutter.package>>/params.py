@@ -25,7 +25,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A section whose keys are all known and all present."""
 
 
-class Task(Strict):
+class Task(Strict, frozen=True):
     kind: Literal["binary", "regression"]
     target: Name
     metric: Name
@@ -47,18 +47,18 @@ class Ingest(msgspec.Struct, frozen=True):
     until: date | None
 
 
-class Validate(Strict):
+class Validate(Strict, frozen=True):
     examples: Annotated[int, msgspec.Meta(ge=1, le=20)]
 
 
-class Split(Strict):
+class Split(Strict, frozen=True):
     holdout_weeks: Annotated[int, msgspec.Meta(ge=1, le=520)]
     min_train_days: Count
     holdout_share: Share
     group: Name | None
 
 
-class Train(Strict):
+class Train(Strict, frozen=True):
     environment: Literal["train", "xgboost"]
     estimator: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
     arguments: dict[str, Any]
@@ -68,20 +68,20 @@ class Train(Strict):
     importance_repeats: Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
-class Evaluate(Strict):
+class Evaluate(Strict, frozen=True):
     slices: list[Name]
     min_slice_rows: Count
     confidence: Annotated[float, msgspec.Meta(ge=0.5, lt=1)]
     bins: Annotated[int, msgspec.Meta(ge=2, le=100)]
 
 
-class Store(Strict):
+class Store(Strict, frozen=True):
     remote: Name
     ref: Annotated[str, msgspec.Meta(pattern=r"^refs/[\w.-]+(/[\w.-]+)+$")]
     limit_mib: Count
 
 
-class Params(Strict):
+class Params(Strict, frozen=True):
     task: Task
     ingest: Ingest
     validate: Validate
@@ -149,7 +149,8 @@ def explain(message: str, values: Any, kind: type, section: str) -> str:
         keys = ", ".join(getattr(annotation(kind, path), "__struct_fields__", ()))
         name = ".".join(part for part in (full, field[2]) if part)
         return f"params.yaml: {name} {problem}; the keys of {full or 'the file'} are {keys}"
-    return f"params.yaml: {full} is {lookup(values, path)!r}; {allowed(annotation(kind, path), rule)}"
+    wanted = allowed(annotation(kind, path), rule)
+    return f"params.yaml: {full} is {lookup(values, path)!r}; {wanted}"
 
 
 def allowed(declared: Any, rule: str) -> str:
@@ -194,12 +195,19 @@ def agree(params: Params) -> Params:
             "either both are set (a table with time) or both are null"
         )
     if not names:
-        raise ProjectError("params.yaml: task.numeric and task.categorical are empty: name a feature")
+        raise ProjectError(
+            "params.yaml: task.numeric and task.categorical name no feature: add one"
+        )
     roles = [task.target, task.key, *names]
     if twice := sorted({name for name in roles if roles.count(name) > 1}):
         raise ProjectError(
             f"params.yaml: task names {twice[0]!r} twice among target, key and features; "
             "a column has one role: remove one"
+        )
+    if taken := {"key", "cluster", "truth", "score"} & set(params.evaluate.slices):
+        raise ProjectError(
+            f"params.yaml: evaluate.slices names {min(taken)!r}, which the predictions use "
+            "themselves: rename the column"
         )
     if params.train.estimator.startswith("xgboost.") and params.train.environment != "xgboost":
         raise ProjectError(

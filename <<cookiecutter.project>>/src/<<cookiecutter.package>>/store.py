@@ -32,6 +32,10 @@ from .errors import ProjectError
 MIB = 2**20
 ATTEMPTS = 12
 BATCH = 2**30  # GitHub refuses a push above 2 GiB
+# A stage that never ran has nothing to restore; what is named and missing we find ourselves.
+ALLOW_UNRUN = "--allow-missing"
+MEND = "run `make push` where the pipeline was run, or `make repro` here"
+NOWHERE = "/dev/null/"
 OURS = "refs/heads/next"
 THEIRS = "refs/heads/store"
 IDENTITY = "DVC store <store@localhost>"  # so that pushing needs no user.name and no user.email
@@ -45,6 +49,7 @@ RACE = re.compile(
 UNFETCHABLE = re.compile(r"not our ref|unadvertised object|not allow request")
 NOISE = re.compile(
     r"Please make sure you have the correct|and the repository exists|error: failed to push some"
+    r"|error: hook declined"
     r"|fatal: (Could not read from remote|the remote end hung up)|hint: |To |Done$"
 )
 
@@ -68,6 +73,8 @@ HANDED_ON = re.compile(
 SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.bigFileThreshold": "1m",  # above it Git streams, and tries no delta
+    "core.packedGitWindowSize": "1m",
+    "core.packedGitLimit": "16m",
     "fetch.unpackLimit": "1",  # below it Git holds objects in memory
     "fastimport.unpackLimit": "0",
     "pack.compression": "1",  # most objects are compressed already
@@ -86,10 +93,15 @@ def push(root: Path, remote: str, ref: str, limit_mib: int) -> None:
     Raises:
         ProjectError: an object is missing or above the limit, or the remote refuses.
     """
+    root = root.resolve()
     settings = _settings(root)
-    if not _is_git(settings):
-        return _dvc(root, "push")
-    cache = Cache(root, settings)
+    if _is_git(settings):
+        _push(root, Cache(root, settings), remote, ref, limit_mib)
+    else:
+        _dvc(root, "push")
+
+
+def _push(root: Path, cache: "Cache", remote: str, ref: str, limit_mib: int) -> None:
     with _workshop(root) as folder:
         store = Store(Git(root, folder, remote), ref)
         _upload(store, cache, _wanted(root, cache), limit_mib)
@@ -101,22 +113,33 @@ def pull(root: Path, remote: str, ref: str) -> None:
     Raises:
         ProjectError: an object is missing or damaged, or the remote cannot be read.
     """
+    root = root.resolve()
     settings = _settings(root)
-    if not _is_git(settings):
-        return _dvc(root, "pull")
-    cache = Cache(root, settings)
-    if cache.lacking(_wanted(root, cache)):
-        with _workshop(root) as folder:
-            _download(Store(Git(root, folder, remote), ref), cache, root, folder)
+    if _is_git(settings):
+        _pull(root, Cache(root, settings), remote, ref)
     else:
-        print("pull: the cache has every object that dvc.lock names", flush=True)
-    _dvc(root, "checkout")
+        _dvc(root, "pull", ALLOW_UNRUN)
+        _check_complete(root, Cache(root, settings))
+
+
+def _pull(root: Path, cache: "Cache", remote: str, ref: str) -> None:
+    with _workshop(root) as folder:
+        if cache.lacking(_wanted(root, cache)):
+            _download(Store(Git(root, folder, remote), ref), cache, root)
+        else:
+            print("pull: the cache has every object that dvc.lock names", flush=True)
+    _dvc(root, "checkout", ALLOW_UNRUN)
+
+
+def _check_complete(root: Path, cache: "Cache") -> None:
+    if lacking := cache.lacking(_wanted(root, cache)):
+        raise ProjectError(f"DVC's remote lacks {_first(lacking)}: {MEND}")
 
 
 def _settings(root: Path) -> Any:
     """DVC's own reading of its configuration, from every level that it knows."""
     if not (root / ".dvc").is_dir():
-        raise ProjectError(f"{str(root)!r} is no DVC project: run the command in the project's folder")
+        raise ProjectError(f"{str(root)!r} is no DVC project: run this in the project's folder")
     dvc = import_module("dvc.config")  # dvc has no types, and costs 0.2 s: only here
     try:
         return dvc.Config(str(root / ".dvc"))
@@ -125,13 +148,19 @@ def _settings(root: Path) -> Any:
 
 
 def _is_git(settings: Any) -> bool:
-    """Whether DVC has no remote of its own; the template names one that does not exist."""
-    return settings["core"].get("remote") not in settings["remote"]
+    """Whether DVC has no remote of its own.
+
+    The template gives it one in the device /dev/null, whose address is the advice that a bare
+    `dvc push` ends with. A remote without an address would break `dvc checkout` and `dvc diff` too.
+    """
+    remote = settings["remote"].get(settings["core"].get("remote"), {})
+    return str(remote.get("url", NOWHERE)).startswith(NOWHERE)
 
 
-def _dvc(root: Path, command: str) -> None:
+def _dvc(root: Path, command: str, *options: str) -> None:
     sys.stdout.flush()
-    code = subprocess.run([sys.executable, "-m", "dvc", command], cwd=root).returncode
+    line = [sys.executable, "-m", "dvc", command, *options]
+    code = subprocess.run(line, cwd=root, check=False).returncode
     if code:
         raise ProjectError(f"`dvc {command}` ended with exit code {code}: its last lines say why")
 
@@ -283,7 +312,8 @@ class Cache:
             if found != name[:32]:
                 raise ProjectError(
                     f"the store's object for {path!r} is damaged (its MD5 is {found}, not "
-                    f"{name[:32]}): delete the store's ref, then `make push` where the pipeline was run"
+                    f"{name[:32]}): delete the store's ref, then `make push` where the pipeline "
+                    "was run"
                 )
             os.chmod(part, 0o444)  # as DVC does: a cache object is never edited in place
             os.replace(part, target)
@@ -348,7 +378,7 @@ def _clone(root: Path, *command: str) -> str:
             ["git", *command], cwd=root, env=_surroundings(), capture_output=True, check=True
         )
     except FileNotFoundError:
-        raise ProjectError("git is not installed, and the store is a Git ref: install git") from None
+        raise ProjectError("git, which holds the store, is not installed: install it") from None
     except subprocess.CalledProcessError as error:
         last = _last_line(error.stderr.decode(errors="replace"))
         raise ProjectError(
@@ -374,10 +404,12 @@ class Git:
 
     def __init__(self, root: Path, folder: Path, remote: str) -> None:
         self.remote, self.folder = remote, folder
-        top, kind = _clone(root, "rev-parse", "--show-toplevel", "--show-object-format").split("\n")[:2]
-        self.top = Path(top)  # a relative address of a remote counts from here
+        shown = _clone(root, "rev-parse", "--show-object-format", "--show-toplevel")
+        kind, _, top = shown.partition("\n")
+        self.top = Path(top.removesuffix("\n"))  # a relative address of a remote counts from here
         bare = folder / "git"
-        _clone(root, "init", "--quiet", "--bare", "--template=", f"--object-format={kind}", str(bare))
+        plain = ["--quiet", "--bare", "--template=", f"--object-format={kind}"]
+        _clone(root, "init", *plain, str(bare))
         self.env = {**_surroundings(), "GIT_DIR": str(bare)}
         self._configure(_pairs(_clone(root, "config", "--list", "-z")))
 
@@ -419,13 +451,15 @@ class Git:
 
     def run(self, *command: str) -> str:
         """Run a short command and return its output."""
-        done = subprocess.run(["git", *command], cwd=self.top, env=self.env, capture_output=True)
-        if done.returncode:
-            raise GitFailed(done.stderr.decode(errors="replace"))
-        return done.stdout.decode(errors="surrogateescape")
+        process = self.start(*command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        with process:
+            output, errors = process.communicate()
+        if process.returncode:
+            raise GitFailed(errors.decode(errors="replace"))
+        return output.decode(errors="surrogateescape")
 
     def run_shown(self, *command: str, stdin: str = "") -> str:
-        """Run a long command and return all of its lines; progress is for a person at a terminal."""
+        """Run a long command and return its lines; progress is for a person at a terminal."""
         with tempfile.TemporaryFile(dir=self.folder) as source:
             source.write(stdin.encode())
             source.seek(0)
@@ -535,7 +569,8 @@ class Store:
         """The content of each blob in turn, in chunks, from one process."""
         pipe = subprocess.PIPE
         with self.git.start("cat-file", "--batch", stdin=pipe, stderr=None) as process:
-            assert process.stdin and process.stdout
+            assert process.stdin
+            assert process.stdout
             for blob in blobs:
                 process.stdin.write(f"{blob}\n".encode())
                 process.stdin.flush()
@@ -630,43 +665,43 @@ def _refusal(output: str) -> str:
     """What the remote said, and Git's reason, which may be on another line."""
     reason = re.search(r"\[(?:remote )?rejected\].*", output)
     said = re.findall(r"^remote: +(\S.*?) *$", output, re.MULTILINE)
-    lines = [*said[-1:], *([reason[0]] if reason else [])]
+    telling = [line for line in said if not NOISE.match(line)]
+    lines = [*telling[-1:], *([reason[0]] if reason else [])]
     return ", ".join(map(_last_line, lines)) or _last_line(output)
 
 
 # The two commands
 
 
-def _download(store: Store, cache: Cache, root: Path, workshop: Path) -> None:
+def _download(store: Store, cache: Cache, root: Path) -> None:
     """At most twice: a folder's list comes before the files that it names."""
-    tip: Tip | None = None
+    tip = store.tip()
     while lacking := cache.lacking(_wanted(root, cache)):
-        tip = tip or store.tip()
         _check_held(store, tip, lacking)
         print(f"pull: {_count(lacking)} from {store}", flush=True)
-        _take(store, {name: tip.blobs[name] for name in lacking}, cache, lacking, workshop)
+        _take(store, {name: tip.blobs[name] for name in lacking}, cache, lacking)
 
 
 def _check_held(store: Store, tip: Tip, lacking: Wanted) -> None:
     if absent := {name: path for name, path in lacking.items() if name not in tip.blobs}:
-        name, path = next(iter(absent.items()))
-        raise ProjectError(
-            f"the store ({store}) lacks {_count(absent)} that dvc.lock names, first {path!r} "
-            f"({name}): run `make push` where the pipeline was run, or `make repro` here"
-        )
+        raise ProjectError(f"the store ({store}) lacks {_first(absent)}: {MEND}")
 
 
-def _take(
-    store: Store, blobs: dict[str, str], cache: Cache, lacking: Wanted, workshop: Path
-) -> None:
+def _take(store: Store, blobs: dict[str, str], cache: Cache, lacking: Wanted) -> None:
     cache.folder.mkdir(parents=True, exist_ok=True)
     store.fetch(list(blobs.values()))
-    for name, chunks in zip(blobs, store.read(list(blobs.values())), strict=True):
-        cache.add(name, lacking[name], chunks, workshop)
+    contents = store.read(list(blobs.values()))
+    for name, chunks in zip(blobs, contents, strict=True):
+        cache.add(name, lacking[name], chunks, store.git.folder)
 
 
 def _count(objects: Wanted) -> str:
     return f"{len(objects)} object{'s' * (len(objects) != 1)}"
+
+
+def _first(lacking: Wanted) -> str:
+    name, path = next(iter(lacking.items()))
+    return f"{_count(lacking)} that dvc.lock names, first {path!r} ({name})"
 
 
 def _upload(store: Store, cache: Cache, wanted: Wanted, limit_mib: int) -> None:
@@ -696,11 +731,9 @@ def _sizes(store: Store, cache: Cache, lacking: Wanted, limit_mib: int) -> dict[
         ProjectError: the cache lacks one too, or one is above the limit of a Git host.
     """
     if absent := cache.lacking(lacking):
-        name, path = next(iter(absent.items()))
         raise ProjectError(
-            f"neither the cache nor the store ({store}) has {_count(absent)} that dvc.lock names, "
-            f"first {path!r} ({name}): run `make repro`, or `make push` where the pipeline was run "
-            "and `make pull` here"
+            f"cache and store ({store}) both lack {_first(absent)}: run `make repro`, "
+            "or `make push` where the pipeline was run and then `make pull` here"
         )
     sizes = {name: cache.path(name).stat().st_size for name in lacking}
     largest = max(sizes, key=sizes.__getitem__)

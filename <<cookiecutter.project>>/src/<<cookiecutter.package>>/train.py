@@ -1,5 +1,6 @@
 """Train the model, and beside it the two that it has to beat: a linear one and a constant one."""
 
+import hashlib
 import json
 import resource
 import subprocess
@@ -72,6 +73,7 @@ def run(
     pl.DataFrame(columns).rename({task.key: "key"}).write_parquet(scores)
     shuffle(pipeline, held, params).write_parquet(importance)
     figures = {
+        "model": hashlib.md5(model.read_bytes(), usedforsecurity=False).hexdigest(),
         "fit_seconds": round(fitting, 3),
         "train_seconds": round(time.perf_counter() - started, 3),
         "peak_memory_bytes": peak_memory(),
@@ -206,7 +208,9 @@ class Gpu:
     def look(self) -> bool:
         """Note what the first GPU does now; False where there is none."""
         try:
-            found = subprocess.run(self.query, capture_output=True, text=True, check=True, timeout=20)
+            found = subprocess.run(
+                self.query, capture_output=True, text=True, check=True, timeout=20
+            )
         except (OSError, subprocess.SubprocessError):
             return False
         self.samples += [line.split(", ") for line in found.stdout.splitlines()[:1]]

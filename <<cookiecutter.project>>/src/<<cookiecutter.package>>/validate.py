@@ -49,10 +49,14 @@ class Violations:
 
     def markdown(self) -> str:
         rows = [
-            [code(v.column) if v.column else "the table", code(v.check), f"{v.rows:,}", ", ".join(v.examples)]
+            [column(v.column), code(v.check), f"{v.rows:,}", ", ".join(v.examples)]
             for v in self.found.values()
         ]
         return table(["Column", "Check", "Rows", "Examples"], "llrl", rows)
+
+
+def column(name: str) -> str:
+    return code(name) if name else "the table"
 
 
 def run(params: Params, raw: Path, valid: Path, summary: Path, violations: Path) -> None:
@@ -66,72 +70,94 @@ def run(params: Params, raw: Path, valid: Path, summary: Path, violations: Path)
         ProjectError: a rule is broken; its table is in `violations` and in the message.
     """
     files = sorted(raw.glob("*.parquet"))
-    broken = structure(files, raw, params) or values(files, params)
+    refuse_unknown(params)
     violations.parent.mkdir(parents=True, exist_ok=True)
-    if broken:
+    if broken := check(files, SCHEMA, params):
         text = broken.markdown()
         violations.write_text(f"### ⛔ The data breaks its contract\n\n{text}\n", encoding="utf-8")
         raise ProjectError(
-            f"the data breaks its contract (src/*/schema.py):\n\n{text}\n\n"
-            f"Mend the source or the contract, then `make repro`; this table is in {violations}"
+            f"the data breaks its contract, schema.py:\n\n{text}\n\n"
+            f"Mend the source or the contract, then `make repro`. This table is in {violations}."
         )
     violations.unlink(missing_ok=True)
     valid.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copyfile(file, valid / file.name)
-    rows = count(files)
+    rows = sum(count(scan(file, SCHEMA)) for file in files)
     facts = {"rows": rows, "columns": len(SCHEMA.columns), "files": len(files)}
     summary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     print(f"validate: {rows:,} rows in {len(files)} files keep the contract")
 
 
-def structure(files: list[Path], raw: Path, params: Params) -> Violations | None:
-    """What shows without reading a row: unreadable files, absent, unknown and mistyped columns."""
-    broken = Violations(params.validate.examples)
+def refuse_unknown(params: Params) -> None:
+    """Refuse parameters that name a column which the contract does not have.
+
+    Raises:
+        ProjectError: there is such a column.
+    """
+    task = params.task
+    named = [task.target, task.key, task.time, task.cluster, params.split.group]
+    for name in [*named, *task.features, *params.evaluate.slices]:
+        if name is not None and name not in SCHEMA.columns:
+            raise ProjectError(
+                f"params.yaml names the column {name!r}, which schema.py does not have: "
+                f"it has {', '.join(SCHEMA.columns)}"
+            )
+
+
+def check(files: list[Path], schema: pa.DataFrameSchema, params: Params) -> Violations | None:
+    """The rules that the files break; None if they keep all of them."""
+    for look in (structure, values, doubled):
+        broken = Violations(params.validate.examples)
+        look(files, schema, params, broken)
+        if broken.found:
+            return broken
+    return None
+
+
+def scan(file: Path, schema: pa.DataFrameSchema) -> pl.LazyFrame:
+    """The rows of a Parquet or CSV file; CSV cells are read as the types of the contract."""
+    if file.suffix == ".csv":
+        return pl.scan_csv(file, schema_overrides=types(schema), null_values=[""])
+    return pl.scan_parquet(file)
+
+
+def types(schema: pa.DataFrameSchema) -> dict[str, Any]:
+    return {name: column.dtype.type for name, column in schema.columns.items()}
+
+
+def count(rows: pl.LazyFrame) -> int:
+    return int(rows.select(pl.len()).collect(engine="streaming").item())
+
+
+def structure(
+    files: list[Path], schema: pa.DataFrameSchema, params: Params, broken: Violations
+) -> None:
+    """What shows in the head of a file: no table, no rows, absent, unknown and mistyped columns."""
     if not files:
-        broken.add("", "at least one file", 0, [f"no *.parquet in {code(str(raw))}"])
-    contract = declared(params)
+        broken.add("", "at least one file", 0, ["no *.parquet was brought in"])
     for file in files:
         try:
-            schema = pl.read_parquet_schema(file)
-            rows = count([file])
+            found = dict(scan(file, schema).collect_schema())
+            rows = count(scan(file, schema))
         except (pl.exceptions.PolarsError, OSError) as error:
             broken.add("", READABLE, 0, [unreadable(file, error)])
             continue
         if rows == 0:
             broken.add("", "at least one row", 0, [code(file.name)])
-        for column, check, found in mismatches(contract, dict(schema)):
-            broken.add(column, check, rows, [f"{found}{code(file.name)}"])
-    return broken if broken.found else None
+        for column, check, what in mismatches(types(schema), found):
+            broken.add(column, check, rows, [f"{what}{code(file.name)}"])
 
 
-def declared(params: Params) -> dict[str, Any]:
-    """The contract's columns and polars types, among them every column that the task names.
-
-    Raises:
-        ProjectError: `params.yaml` names a column that the contract does not have.
-    """
-    contract = {name: column.dtype.type for name, column in SCHEMA.columns.items()}
-    task = params.task
-    named = [task.target, task.key, task.time, task.cluster, *task.features]
-    named += [*params.evaluate.slices, params.split.group]
-    for name in named:
-        if name is not None and name not in contract:
-            raise ProjectError(
-                f"params.yaml names the column {name!r}, which schema.py does not have: "
-                f"it has {', '.join(contract)}"
-            )
-    return contract
-
-
-def mismatches(contract: dict[str, Any], schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def mismatches(contract: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for column, dtype in contract.items():
-        if column not in schema:
+        if column not in found:
             yield column, "column is there", ""
-        elif schema[column] != dtype:
-            yield column, f"type {dtype}", f"{schema[column]} in "
-    for column in schema.keys() - contract.keys():
-        yield column, "column is in the contract", ""
+        elif found[column] != dtype:
+            yield column, f"type {dtype}", f"{found[column]} in "
+    for column in found:
+        if column not in contract:
+            yield column, "column is in the contract", ""
 
 
 def unreadable(file: Path, error: Exception) -> str:
@@ -139,32 +165,29 @@ def unreadable(file: Path, error: Exception) -> str:
     return f"{code(file.name)}: {'an empty file' if empty else code(str(error), 100)}"
 
 
-def values(files: list[Path], params: Params) -> Violations | None:
-    """What shows only in the rows: limits, missing values, doubled keys, late dates."""
-    broken = Violations(params.validate.examples)
-    schema = SCHEMA.add_columns(rules(params))
+def values(
+    files: list[Path], schema: pa.DataFrameSchema, params: Params, broken: Violations
+) -> None:
+    """What shows in the rows: limits, missing values, late dates."""
+    schema = schema.add_columns(stricter(schema, params))
     for file in files:
-        for column, check, rows, examples in failures(schema, file, params.validate.examples):
-            broken.add(column, check, rows, examples)
-    if broken.found:
-        return broken
-    for rows, examples in doubled(files, params.task.key, params.validate.examples):
-        broken.add(params.task.key, "unique", rows, examples)
-    return broken if broken.found else None
+        for column, rule, rows, examples in failures(schema, file, params.validate.examples):
+            broken.add(column, rule, rows, examples)
 
 
-def rules(params: Params) -> dict[str, pa.Column]:
-    """The columns that get one more rule from `params.yaml`: no date after the declared one."""
+def stricter(schema: pa.DataFrameSchema, params: Params) -> dict[str, pa.Column]:
+    """The columns to which `params.yaml` adds a rule: keys are there, no date is too late."""
     task, until = params.task, params.ingest.until
-    if task.time is None:
-        return {}
-    column = SCHEMA.columns[task.time]
-    latest = pa.Check(
-        lambda data: data.lazyframe.select(pl.col(data.key).cast(pl.Date) <= until),
-        name=f"until {until}",
-        error=f"not after {until}, the declared ingest.until",
-    )
-    return {task.time: pa.Column(column.dtype.type, [*column.checks, latest], nullable=False)}
+    key = schema.columns[task.key]
+    columns = {task.key: pa.Column(key.dtype.type, key.checks, nullable=False)}
+    if task.time is not None and until is not None:
+        latest = pa.Check(
+            lambda data: data.lazyframe.select(pl.col(data.key).cast(pl.Date) <= until),
+            error=f"not after {until}, the declared ingest.until",
+        )
+        time = schema.columns[task.time]
+        columns[task.time] = pa.Column(time.dtype.type, [*time.checks, latest], nullable=False)
+    return columns
 
 
 def failures(
@@ -174,7 +197,7 @@ def failures(
     # Without this depth pandera checks the types of a LazyFrame and none of its values.
     with config_context(validation_depth=ValidationDepth.SCHEMA_AND_DATA):
         try:
-            schema.validate(pl.scan_parquet(file), lazy=True)
+            schema.validate(scan(file, schema), lazy=True)
         except pa.errors.SchemaErrors as error:
             cases = error.failure_cases
         except pl.exceptions.PolarsError as error:  # a damaged page shows only when it is read
@@ -185,11 +208,9 @@ def failures(
     grouped = cases.group_by("column", "check", maintain_order=True).agg(
         pl.len(), pl.col("failure_case", "index").head(quoted)
     )
-    for column, check, rows, found, index in grouped.select(
-        "column", "check", "len", "failure_case", "index"
-    ).iter_rows():
+    for column, rule, rows, found, index in grouped.iter_rows():
         places = zip(found, index, strict=True)
-        yield column or "", check, rows, [example(value, file, row) for value, row in places]
+        yield column or "", rule, rows, [example(value, file, row) for value, row in places]
 
 
 def example(value: object, file: Path, row: int | None) -> str:
@@ -198,24 +219,31 @@ def example(value: object, file: Path, row: int | None) -> str:
     return f"{code('missing' if value is None else str(value))} in {where}"
 
 
-def doubled(files: list[Path], key: str, quoted: int) -> Iterator[tuple[int, list[str]]]:
+def doubled(
+    files: list[Path], schema: pa.DataFrameSchema, params: Params, broken: Violations
+) -> None:
     """Rows whose key another row has too: keys meet by hash, then those that met are looked at."""
-    rows = count(files)
-    scan = pl.scan_parquet(files).select(pl.col(key).hash().alias("hash"))
+    key = params.task.key
+    keys = pl.concat(
+        scan(file, schema)
+        .select(pl.col(key), pl.lit(file.name).alias("file"))
+        .with_row_index("row")
+        for file in files
+    )
+    rows = count(keys)
     passes = rows // KEYS_AT_ONCE + 1
-    distinct = 0
-    for part in range(passes):
-        hashes = scan.filter(pl.col("hash") % passes == part) if passes > 1 else scan
-        distinct += hashes.select(pl.col("hash").n_unique()).collect(engine="streaming").item()
+    hashes = keys.select(pl.col(key).hash().alias("hash"))
+    distinct = sum(
+        hashes.filter(pl.col("hash") % passes == part)
+        .select(pl.col("hash").n_unique())
+        .collect(engine="streaming")
+        .item()
+        for part in range(passes)
+    )
     if distinct == rows:
         return
-    keys = pl.scan_parquet(files, include_file_paths="file").select(key, "file")
-    place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("file").alias("row")
-    meet = keys.with_columns(place).filter(pl.len().over(key) > 1).sort(key, "file", "row").collect()
+    meet = keys.filter(pl.len().over(key) > 1).sort(key, "file", "row").collect()
     if meet.height:
-        first = meet.head(quoted).iter_rows()
-        yield meet.height, [example(value, Path(file), row - 1) for value, file, row in first]
-
-
-def count(files: list[Path]) -> int:
-    return int(pl.scan_parquet(files).select(pl.len()).collect().item()) if files else 0
+        first = meet.select(key, "file", "row").head(params.validate.examples).iter_rows()
+        examples = [example(value, Path(name), row) for value, name, row in first]
+        broken.add(key, "unique", meet.height, examples)

@@ -1,0 +1,167 @@
+"""Record what `dvc.lock` names as one MLflow run, once.
+
+MLflow is a projection of git: stages write files and never wait for it, and any commit can be
+recorded later. Unlike them this module runs in MLflow's own environment.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import yaml
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from . import model as model_file
+from .errors import ProjectError
+from .params import Params, read
+
+
+def run(params: Params, metrics: Path, data: Path, system: Path, model: Path, lock: Path) -> None:
+    """Record the run, unless a finished run of the same `dvc.lock` is there.
+
+    Raises:
+        ProjectError: a file is missing, the model is not the lock's, or the server does not answer.
+    """
+    for file in (metrics, model, lock):
+        if not file.exists():
+            raise ProjectError(f"{file} is missing: `make pull` or `make repro` first")
+    found = outputs(lock)
+    digest = hashlib.md5(model.read_bytes(), usedforsecurity=False).hexdigest()
+    if digest != found.get(str(model)):
+        raise ProjectError(
+            f"{model} is not the model that {lock} names: `make pull` or `make repro`"
+        )
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # it reports each table that it makes
+    identity = hashlib.sha256(lock.read_bytes()).hexdigest()
+    figures = {**flat(load(metrics)), **flat(load(data), "data."), **flat(load(system), "system.")}
+    try:
+        with alone(os.environ["MLFLOW_TRACKING_URI"]):
+            print(f"track: {record(params, identity, found, figures, model)}")
+    except MlflowException as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ProjectError(
+            f"MLflow at {os.environ['MLFLOW_TRACKING_URI']} refused: {reason}; run it again"
+        ) from error
+
+
+def record(
+    params: Params, identity: str, found: dict[str, str], figures: dict[str, Any], model: Path
+) -> str:
+    """Write the run; a sentence that says which one."""
+    client = mlflow.MlflowClient()
+    experiment = mlflow.set_experiment(__package__).experiment_id
+    if known := runs(client, experiment, identity, "FINISHED"):
+        return f"this dvc.lock is recorded already, as run {known[0]} of {__package__}"
+    for half_written in runs(client, experiment, identity, "RUNNING", "FAILED"):
+        client.delete_run(half_written)
+    tags = {
+        "mlflow.runName": identity[:8],
+        "mlflow.source.name": __package__,
+        "mlflow.source.git.commit": commit(),
+        "dvc_lock": identity,
+        "model_md5": found[str(model)],
+    }
+    run_id = client.create_run(experiment, tags=tags).info.run_id
+    client.log_batch(
+        run_id,
+        [Metric(name, value, 0, 0) for name, value in figures.items() if number(value)],
+        [Param(name, str(value)) for name, value in flat(read(Path("params.yaml"))).items()],
+        [RunTag(name, str(value)) for name, value in figures.items() if isinstance(value, str)],
+    )
+    client.log_inputs(run_id, datasets(found))
+    with tempfile.TemporaryDirectory() as folder:
+        bundle(params, model, Path(folder) / "model")
+        client.log_artifacts(run_id, folder)
+    client.set_terminated(run_id)
+    first = runs(client, experiment, identity, "FINISHED")[0]
+    if first != run_id:  # somebody else recorded the same lock meanwhile: the first one stays
+        client.delete_run(run_id)
+    return f"recorded as run {first} of {__package__}; `make ui` shows it"
+
+
+def runs(client: Any, experiment: str, identity: str, *status: str) -> list[str]:
+    """Identifiers of the runs of this lock, the oldest first."""
+    found = client.search_runs(
+        [experiment], f"tags.dvc_lock = '{identity}'", order_by=["attributes.start_time ASC"]
+    )
+    chosen = [run.info for run in found if run.info.status in status]
+    return [info.run_id for info in sorted(chosen, key=lambda i: (i.start_time, i.run_id))]
+
+
+def bundle(params: Params, model: Path, folder: Path) -> None:
+    """Our model file in MLflow's format: the bytes inside are those of the store."""
+    environment = Path("requirements") / f"{params.train.environment}.lock"
+    pins = [line.split()[0] for line in environment.read_text().splitlines() if "==" in line]
+    mlflow.sklearn.save_model(
+        model_file.load(model),
+        folder,
+        serialization_format="skops",
+        skops_trusted_types=model_file.TRUSTED,
+        pip_requirements=pins,
+    )
+    (written,) = folder.glob("*.skops")
+    written.write_bytes(model.read_bytes())
+
+
+def datasets(found: dict[str, str]) -> list[DatasetInput]:
+    """What was trained on and what was held out, by the hashes of the store."""
+    roles = {"data/train": "training", "data/holdout": "holdout"}
+    return [
+        DatasetInput(
+            Dataset(name=path, digest=md5[:32], source_type="dvc", source=path),
+            [InputTag("mlflow.data.context", roles[path])],
+        )
+        for path, md5 in found.items()
+        if path in roles
+    ]
+
+
+def outputs(lock: Path) -> dict[str, str]:
+    """Path and MD5 of everything that the pipeline made, as `dvc.lock` names it."""
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+    return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+
+
+def load(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections as dotted names."""
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict)
+        named |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return named
+
+
+def number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def commit() -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() if found.returncode == 0 else "not committed"
+
+
+@contextmanager
+def alone(uri: str) -> Iterator[None]:
+    """One process at a time on a database file: two that both create it break each other."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    with open(uri.removeprefix("sqlite:///") + ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,65 @@
+# `make demo` and `make test` are the two commands; `make help` lists the rest.
+VENV := .venv
+DEST ?= demo
+PROJECT := $(shell sed -n 's/.*"project": "\([a-z-]*\)",/\1/p' cookiecutter.json | head -n 1)
+DEMO := $(DEST)/$(PROJECT)
+BOOTSTRAP := <<cookiecutter.project>>/requirements/bootstrap.lock
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export UV_PYTHON_DOWNLOADS := never
+unexport PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench lock clean
+
+define FIND_PYTHON
+for python in python3.13 python3.12 python3.11 python3 ""; do \
+    "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \
+done; \
+test -n "$$python" || { echo "no Python 3.11, 3.12 or 3.13 is on the PATH: install one" >&2; exit 1; }
+endef
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.cookiecutter ## generate a project and run it: DEST=folder, UNTIL=2013-12-31
+	@test -d "$(DEMO)" || { echo "demo: generating $(DEMO)" && rm -rf "$(DEST)/.new" && \
+	    cookiecutter --no-input -o "$(DEST)/.new" . && mv "$(DEST)/.new/$(PROJECT)" "$(DEMO)" && \
+	    rmdir "$(DEST)/.new"; }
+	@test -z "$(UNTIL)" || { sed 's/^  until: "[^"]*"/  until: "$(UNTIL)"/' "$(DEMO)/params.yaml" \
+	    > "$(DEMO)/.params" && mv "$(DEMO)/.params" "$(DEMO)/params.yaml"; }
+	@$(MAKE) --no-print-directory -C "$(DEMO)" setup repro
+	@echo && $(MAKE) --no-print-directory -C "$(DEMO)" report
+	@printf '%s\n' "project: $(DEMO)" "report:  $(DEMO)/reports/report.md" \
+	    "metrics: $(DEMO)/reports/metrics.json" "next:    cd $(DEMO) && make help"
+
+test: $(VENV)/.tests ## run all tests; FAST=1 runs those that take seconds
+	@pytest $(if $(FAST),-m "not slow") $(PYTEST)
+
+lint: $(VENV)/.tests ## check style, types and workflows of the template itself
+	@pytest -q tests/test_lint.py
+
+format: $(VENV)/.tests ## format the template's Python files
+	@ruff format -q . && ruff check -q --fix .
+
+bench: $(VENV)/.tests ## print speed ratios, each measured in one run, and write benchmarks.json
+	@python tests/bench.py
+
+lock: $(VENV)/.tests ## renew the locks of the tests and of every kind of project
+	@python tests/lock.py
+
+clean: ## remove environments, caches and the demo
+	@rm -rf $(VENV) .cache demo .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/uv:
+	@$(FIND_PYTHON); echo "setup: $(VENV) with $$("$$python" -V)"; "$$python" -m venv $(VENV) && \
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r "$(BOOTSTRAP)"
+
+$(VENV)/.cookiecutter: tests/cookiecutter.lock | $(VENV)/bin/uv
+	@uv pip install -q --python $(VENV)/bin/python --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.tests: tests/tests.lock | $(VENV)/bin/uv
+	@echo "setup: the tests' environment from tests.lock"
+	@UV_CACHE_DIR=.cache/uv uv pip sync -q --python $(VENV)/bin/python --require-hashes $<
+	@touch $@ $(VENV)/.cookiecutter

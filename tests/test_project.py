@@ -1,0 +1,127 @@
+"""Every kind of project: its files, its answers, and that it passes its own checks when fresh."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from baking import BakedProject
+from conftest import Bake
+from options import option_id, option_sets, questions
+
+SETS = list(option_sets())
+KIND = pytest.mark.parametrize("answers", SETS, ids=option_id)
+
+LISTED = """
+.dvc/.gitignore .dvc/config .dvcignore
+.github/actions/setup/action.yml .github/dependabot.yml .github/workflows/track.yml
+.gitignore .pre-commit-config.yaml LICENSE Makefile README.md
+data/.gitignore dvc.yaml models/.gitignore params.yaml pyproject.toml
+requirements/bootstrap.lock requirements/data.lock requirements/dev.lock
+requirements/pipeline.lock requirements/tracking.lock requirements/train.lock
+requirements/xgboost.lock
+src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/cli.py src/PACKAGE/errors.py
+src/PACKAGE/evaluate.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py src/PACKAGE/model.py
+src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/report.py src/PACKAGE/sample.py
+src/PACKAGE/schema.py src/PACKAGE/split.py src/PACKAGE/store.py src/PACKAGE/text.py
+src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py
+tests/conftest.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
+tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
+tests/sample/2013-06.parquet tests/test_cli.py tests/test_evaluate.py tests/test_ingest.py
+tests/test_params.py tests/test_report.py tests/test_split.py tests/test_train.py
+tests/test_validate.py
+"""
+
+
+def files(project: BakedProject) -> set[str]:
+    found = (path for path in project.path.rglob("*") if path.is_file())
+    return {str(path.relative_to(project.path)) for path in found if "__pycache__" not in str(path)}
+
+
+def digests(project: BakedProject, names: set[str]) -> dict[str, str]:
+    return {
+        name: hashlib.sha256((project.path / name).read_bytes()).hexdigest()
+        for name in names
+        if (project.path / name).exists()
+    }
+
+
+def texts(project: BakedProject) -> dict[str, str]:
+    return {name: project.read(name) for name in files(project) if not name.endswith(".parquet")}
+
+
+@KIND
+def test_a_project_has_exactly_these_files(bake: Bake, answers: dict[str, str]) -> None:
+    """Nothing is forgotten, nothing is left over."""
+    package = answers.get("package", "flight_delays")
+    if "project" in answers and "package" not in answers:
+        package = answers["project"].lower().replace("-", "_").replace(".", "_")
+    expected = {name.replace("PACKAGE", package) for name in LISTED.split()}
+    if answers.get("store", "git") != "git":
+        expected.add("requirements/store.lock")
+    assert files(bake(**answers)) == expected
+
+
+@KIND
+def test_no_template_syntax_is_left(bake: Bake, answers: dict[str, str]) -> None:
+    """No delimiter, no name of an unrendered answer, and no name of the template's own."""
+    for name, text in texts(bake(**answers)).items():
+        for word in ("<<", "<%", "<#", "%>", "#>", "cookiecutter", "gitops-ml"):
+            assert word not in text, f"{word} in {name}"
+
+
+@KIND
+def test_every_file_parses_and_holds_the_answers(bake: Bake, answers: dict[str, str]) -> None:
+    """TOML and YAML are read as GitHub, uv and DVC read them."""
+    project = bake(**answers)
+    for name, text in texts(project).items():
+        if name.endswith((".yml", ".yaml")):
+            assert yaml.safe_load(text), name
+    found = tomllib.loads(project.read("pyproject.toml"))
+    asked = questions() | answers
+    assert found["project"]["name"] == asked["project"]
+    assert found["project"]["description"] == asked["description"]
+    config = project.read(".dvc/config")
+    schemes = {"s3": "s3://", "gs": "gs://", "azure": "azure://"}
+    assert all((scheme in config) == (answers.get("store") == s) for s, scheme in schemes.items())
+
+
+def test_no_lock_names_an_address(bake: Bake) -> None:
+    """Locks hold names, versions and hashes; where packages come from is the reader's choice."""
+    for store in questions()["store"]:
+        project = bake(store=store)
+        for lock in (project.path / "requirements").iterdir():
+            text = lock.read_text()
+            assert "://" not in text
+            for entry in text.replace("\\\n", " ").splitlines():
+                assert "==" in entry and "--hash=sha256:" in entry, f"{lock.name}: {entry}"
+
+
+@pytest.mark.slow
+@KIND
+def test_a_fresh_project_passes_its_own_checks(bake: Bake, answers: dict[str, str]) -> None:
+    """`make check` is green, and `make format` finds nothing to change."""
+    project = bake(**answers)
+    before = digests(project, files(project))
+    project.make("check")
+    project.make("format")
+    assert digests(project, set(before)) == before
+
+
+@pytest.mark.slow
+def test_hooks_run_without_a_network(bake: Bake, tmp_path: Path) -> None:
+    """pre-commit's hooks are local: a commit needs no download, and a bad file stops it."""
+    project = bake()
+    project.make("setup")
+    offline = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    me = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    project.run(".venv/bin/pre-commit", "install")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "-qm", "first", env=offline | me)
+    package = "src/flight_delays/split.py"
+    project.write(package, project.read(package) + "import os\n")
+    refused = project.run("git", "commit", "-qam", "second", env=offline | me, check=False)
+    assert refused.returncode == 1
+    assert "make lint" in refused.stderr + refused.stdout
