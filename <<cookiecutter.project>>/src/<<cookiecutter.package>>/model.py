@@ -118,9 +118,10 @@ def dump(model: Pipeline) -> bytes:
     binning = getattr(model[-1], "_bin_mapper", None)
     if binning is not None:
         binning.n_threads = None  # the number of threads of this machine is not part of the model
-    content = canonical(skops.io.dumps(model))
+    content = skops.io.dumps(model)
     refuse_untrusted(content, "the trained model")
-    return content
+    # Which equal values are one object in memory is noted too, and settles in one round trip.
+    return canonical(skops.io.dumps(skops.io.loads(content, trusted=TRUSTED)))
 
 
 def load(path: Path) -> Pipeline:
@@ -172,7 +173,7 @@ def canonical(content: bytes) -> bytes:
                 renumber(child)
 
     renumber(schema)
-    entries = {new: source.read(old) for old, new in files.items()}
+    entries = {new: unpadded(new, source.read(old)) for old, new in files.items()}
     entries["schema.json"] = json.dumps(schema, separators=(",", ":")).encode()
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
@@ -180,4 +181,19 @@ def canonical(content: bytes) -> bytes:
             entry = zipfile.ZipInfo(name)
             entry.create_system, entry.external_attr = 3, 0o644 * 2**16  # Unix, rw-r--r--
             archive.writestr(entry, data)
+    return target.getvalue()
+
+
+def unpadded(name: str, content: bytes) -> bytes:
+    """An array of records without what memory happened to hold between their fields."""
+    if not name.endswith(".npy"):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    target = io.BytesIO()
+    np.save(target, clean)
     return target.getvalue()

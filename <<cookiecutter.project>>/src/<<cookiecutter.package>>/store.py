@@ -389,10 +389,10 @@ def _clone(root: Path, *command: str) -> str:
 
 
 def _last_line(output: str) -> str:
-    """The last line that says something, quoted, without a password."""
+    """The last line that says something, quoted; Git itself leaves out an address's password."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if not NOISE.match(line)] or lines or ["no output"]
-    return repr(re.sub(r"//[^/@\s]+@", "//", telling[-1]))
+    return repr(telling[-1])
 
 
 class GitFailed(Exception):
@@ -630,7 +630,7 @@ class Store:
             ProjectError: the remote refuses, or cannot be reached.
         """
         target = f"{commit}:{self.ref}"
-        options = ["--porcelain", "--progress", "--no-verify", "--no-thin"]
+        options = ["--porcelain", "--progress", "--no-thin"]
         try:
             self.git.run_shown("push", *options, "--", self.git.remote, target)
         except GitFailed as error:
