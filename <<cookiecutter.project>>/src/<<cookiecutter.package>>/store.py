@@ -8,6 +8,7 @@ All of Git's work happens in a bare repository under .dvc/tmp that lives for one
 user's clone never gains an object, a ref or a setting.
 """
 
+import base64
 import fcntl
 import hashlib
 import json
@@ -427,6 +428,7 @@ class Git:
             elif self._is_needed(pair[0]):
                 handed.append(pair)
         self._check_address(dict(theirs).get(f"remote.{self.remote}.url"))
+        handed += _job_token(pair[0] for pair in [*ours, *handed])
         start = int(self.env.get("GIT_CONFIG_COUNT") or 0)
         for number, (key, value) in enumerate([*handed, *SETTINGS.items()], start):
             self.env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
@@ -480,6 +482,19 @@ class Git:
             stdout=subprocess.PIPE,
             stderr=stderr,
         )
+
+
+def _job_token(known: Iterable[str]) -> list[tuple[str, str]]:
+    """In a job of GitHub Actions that was given GITHUB_TOKEN: the header that it stands for.
+
+    A checkout that keeps no credentials needs it; one that keeps them has a header already, and two
+    would be refused.
+    """
+    server, token = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_TOKEN")
+    if not (server and token) or any(key.endswith(".extraheader") for key in known):
+        return []
+    login = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return [(f"http.{server}/.extraheader", f"AUTHORIZATION: basic {login}")]
 
 
 def _pairs(listing: str) -> list[tuple[str, str]]:
