@@ -28,3 +28,8 @@ def bake(oven: Oven, tmp_path: Path) -> Bake:
     """Generate a project: `bake(store="s3")`; the copy is the test's own to change."""
     numbers = itertools.count()
     return lambda **answers: oven.bake(tmp_path / f"baked-{next(numbers)}", answers)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests come first, so that a slip shows in seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

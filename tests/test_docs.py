@@ -67,8 +67,8 @@ def test_the_questions_are_those_of_the_template() -> None:
 def test_every_make_target_that_is_named_exists(project: BakedProject, where: str) -> None:
     """And the project's table names each target that a person types."""
     folder = REPOSITORY if where == "template" else project.path
-    makefiles = [folder / "Makefile", project.path / "Makefile"]
-    targets = {t for m in makefiles for t in re.findall(r"^([a-z-]+):", m.read_text(), re.MULTILINE)}
+    makefiles = (folder / "Makefile").read_text() + project.read("Makefile")
+    targets = set(re.findall(r"^([a-z-]+):", makefiles, re.MULTILINE))
     files = ["README.md", "CONTRIBUTING.md"] if where == "template" else ["README.md"]
     for name in files:
         text = (folder / name).read_text(encoding="utf-8")

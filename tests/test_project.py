@@ -1,6 +1,8 @@
 """Every kind of project: its files, its answers, and that it passes its own checks when fresh."""
 
 import hashlib
+import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -125,3 +127,46 @@ def test_hooks_run_without_a_network(bake: Bake, tmp_path: Path) -> None:
     refused = project.run("git", "commit", "-qam", "second", env=offline | me, check=False)
     assert refused.returncode == 1
     assert "make lint" in refused.stderr + refused.stdout
+
+
+@pytest.mark.slow
+def test_make_lock_keeps_what_is_locked(bake: Bake) -> None:
+    """Without UPGRADE=1 a lock file that fits pyproject.toml stays as it is."""
+    project = bake()
+    locks = {name for name in files(project) if name.endswith(".lock")}
+    before = digests(project, locks)
+    project.make("lock")
+    assert digests(project, locks) == before
+
+
+def machine(folder: Path, *pythons: str) -> dict[str, str]:
+    """A PATH with the usual tools, the given commands as Python, and no other Python."""
+    folder.mkdir()
+    for tool in ("make", "sh", "git", "sed", "awk", "touch", "rm", "mkdir", "env", "uname"):
+        found = shutil.which(tool)
+        assert found, tool
+        (folder / tool).symlink_to(found)
+    for name in pythons:
+        (folder / name).symlink_to(sys.executable)
+    return {"PATH": str(folder)}
+
+
+def test_a_machine_without_a_usable_python_says_so(bake: Bake, tmp_path: Path) -> None:
+    """One sentence that names the three; nothing is made, nothing is downloaded."""
+    project = bake()
+    refused = project.make("setup", check=False, env=machine(tmp_path / "bin"))
+    assert refused.returncode != 0
+    assert "no Python 3.11, 3.12 or 3.13 is on the PATH" in refused.stderr
+    assert not project.has(".venv")
+
+
+@pytest.mark.slow
+def test_another_python_takes_the_place_of_one_that_is_not_there(
+    bake: Bake, tmp_path: Path
+) -> None:
+    """The newest of the three that the machine has, and setup says so."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    other = next(v for v in sorted(questions()["python_version"]) if v != own)
+    project = bake(python_version=other)
+    said = project.make("setup", env=machine(tmp_path / "bin", f"python{own}", "python3")).stdout
+    assert f"Python {other} is not on the PATH; this environment has Python {own}" in said
