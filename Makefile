@@ -23,6 +23,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.cookiecutter ## generate a project and run it: DEST=folder, UNTIL=2013-12-31
+	@find "<<cookiecutter.project>>" \( -name __pycache__ -o -name '.*_cache' \) -prune -exec rm -rf {} +
 	@test -d "$(DEMO)" || { echo "demo: generating $(DEMO)" && rm -rf "$(DEST)/.new" && \
 	    cookiecutter --no-input -o "$(DEST)/.new" . && mv "$(DEST)/.new/$(PROJECT)" "$(DEMO)" && \
 	    rmdir "$(DEST)/.new"; }
@@ -40,7 +41,7 @@ lint: $(VENV)/.tests ## check style, types and workflows of the template itself
 	@pytest -q tests/test_lint.py
 
 format: $(VENV)/.tests ## format the template's Python files
-	@ruff format -q . && ruff check -q --fix .
+	@ruff format -q --no-cache . && ruff check -q --no-cache --fix .
 
 bench: $(VENV)/.tests ## print speed ratios, each measured in one run, and write benchmarks.json
 	@python tests/bench.py

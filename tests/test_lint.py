@@ -33,8 +33,8 @@ def yaml_files() -> list[Path]:
 
 def test_ruff_finds_nothing() -> None:
     """Style and formatting of every Python file, the project's too."""
-    tool(sys.executable, "-m", "ruff", "check", "-q", ".")
-    tool(sys.executable, "-m", "ruff", "format", "-q", "--check", ".")
+    tool(sys.executable, "-m", "ruff", "check", "-q", "--no-cache", ".")
+    tool(sys.executable, "-m", "ruff", "format", "-q", "--no-cache", "--check", ".")
 
 
 def test_mypy_finds_nothing_in_the_tests() -> None:

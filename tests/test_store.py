@@ -74,7 +74,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, packages: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """HOME, Git and DVC of this test alone; no identity is configured anywhere."""
-    for name in [name for name in os.environ if name.startswith(("GIT_", "DVC_", "XDG_", "GITHUB_"))]:
+    foreign = ("GIT_", "DVC_", "XDG_", "GITHUB_")
+    for name in [name for name in os.environ if name.startswith(foreign)]:
         monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
@@ -1045,7 +1046,12 @@ def address(origin: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "place",
-    ["local", "includeIf", "job", *(pytest.param(x, marks=pytest.mark.slow) for x in ("global", "env"))],
+    [
+        "local",
+        "includeIf",
+        "job",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("global", "env")),
+    ],
 )
 def test_the_clone_s_credentials_hold_for_the_store(
     store: Any,

@@ -47,7 +47,7 @@ def read(path: Path, params: Params) -> pl.DataFrame:
     """
     unlabelled = SCHEMA.remove_columns([params.task.target])
     try:
-        given = validate.scan(path, SCHEMA).collect_schema()
+        given = validate.scan([path], SCHEMA).collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ProjectError(f"INPUT is no table: {validate.unreadable(path, error)}") from None
     schema = SCHEMA if params.task.target in given else unlabelled
@@ -55,4 +55,4 @@ def read(path: Path, params: Params) -> pl.DataFrame:
     ahead = msgspec.structs.replace(params, ingest=Ingest(until=None))
     if broken := validate.check([path], schema, ahead):
         raise ProjectError(f"INPUT breaks the contract, schema.py:\n\n{broken.markdown()}")
-    return validate.scan(path, schema).collect()
+    return validate.scan([path], schema).collect()

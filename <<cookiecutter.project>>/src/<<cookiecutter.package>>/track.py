@@ -20,6 +20,7 @@ import mlflow
 import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
 
 from . import model as model_file
 from .errors import ProjectError
@@ -47,10 +48,10 @@ def run(params: Params, metrics: Path, data: Path, system: Path, model: Path, lo
     try:
         with alone(os.environ["MLFLOW_TRACKING_URI"]):
             print(f"track: {record(params, identity, found, figures, model)}")
-    except MlflowException as error:
-        reason = " ".join(str(error).split())[:300]
+    except (MlflowException, RequestException) as error:
         raise ProjectError(
-            f"MLflow at {os.environ['MLFLOW_TRACKING_URI']} refused: {reason}; run it again"
+            f"MLflow at {os.environ['MLFLOW_TRACKING_URI']} did not record the run: "
+            f"{cause(error)}; check MLFLOW_TRACKING_URI and the server, then `make track` again"
         ) from error
 
 
@@ -60,10 +61,8 @@ def record(
     """Write the run; a sentence that says which one."""
     client = mlflow.MlflowClient()
     experiment = mlflow.set_experiment(__package__).experiment_id
-    if known := runs(client, experiment, identity, "FINISHED"):
-        return f"this dvc.lock is recorded already, as run {known[0]} of {__package__}"
-    for half_written in runs(client, experiment, identity, "RUNNING", "FAILED"):
-        client.delete_run(half_written)
+    if known := settled(client, experiment, identity):
+        return f"this dvc.lock is recorded already, as run {known} of {__package__}"
     tags = {
         "mlflow.runName": identity[:8],
         "mlflow.source.name": __package__,
@@ -72,6 +71,25 @@ def record(
         "model_md5": found[str(model)],
     }
     run_id = client.create_run(experiment, tags=tags).info.run_id
+    try:
+        fill(client, run_id, params, found, figures, model)
+    except MlflowException:
+        if not (known := settled(client, experiment, identity, run_id)):
+            raise
+        return f"meanwhile this dvc.lock was recorded as run {known} of {__package__}"
+    first = settled(client, experiment, identity, run_id)
+    return f"recorded as run {first} of {__package__}; `make ui` shows it"
+
+
+def fill(
+    client: Any,
+    run_id: str,
+    params: Params,
+    found: dict[str, str],
+    figures: dict[str, Any],
+    model: Path,
+) -> None:
+    """Write all that the run holds; it counts only once it is finished."""
     client.log_batch(
         run_id,
         [Metric(name, value, 0, 0) for name, value in figures.items() if number(value)],
@@ -83,19 +101,27 @@ def record(
         bundle(params, model, Path(folder) / "model")
         client.log_artifacts(run_id, folder)
     client.set_terminated(run_id)
-    first = runs(client, experiment, identity, "FINISHED")[0]
-    if first != run_id:  # somebody else recorded the same lock meanwhile: the first one stays
-        client.delete_run(run_id)
-    return f"recorded as run {first} of {__package__}; `make ui` shows it"
 
 
-def runs(client: Any, experiment: str, identity: str, *status: str) -> list[str]:
-    """Identifiers of the runs of this lock, the oldest first."""
-    found = client.search_runs(
-        [experiment], f"tags.dvc_lock = '{identity}'", order_by=["attributes.start_time ASC"]
-    )
-    chosen = [run.info for run in found if run.info.status in status]
-    return [info.run_id for info in sorted(chosen, key=lambda i: (i.start_time, i.run_id))]
+def settled(client: Any, experiment: str, identity: str, own: str | None = None) -> str | None:
+    """The finished run of this lock, the first if two were written at once.
+
+    Once there is one, those that were left half-written go, and our own if it is not the first.
+    """
+    found = client.search_runs([experiment], f"tags.dvc_lock = '{identity}'")
+    runs = sorted((run.info for run in found), key=lambda info: (info.start_time, info.run_id))
+    first = next((info.run_id for info in runs if info.status == "FINISHED"), None)
+    for info in runs if first else []:
+        if info.status != "FINISHED" or info.run_id == own != first:
+            client.delete_run(info.run_id)
+    return first
+
+
+def cause(error: BaseException) -> str:
+    """What went wrong underneath, in one line; each layer above repeats it with more noise."""
+    while error.__context__:
+        error = error.__context__
+    return " ".join(str(error).split())[:300]
 
 
 def bundle(params: Params, model: Path, folder: Path) -> None:
@@ -162,6 +188,8 @@ def alone(uri: str) -> Iterator[None]:
     if not uri.startswith("sqlite:///"):
         yield
         return
-    with open(uri.removeprefix("sqlite:///") + ".lock", "w") as file:
+    database = Path(uri.removeprefix("sqlite:///"))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{database}.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

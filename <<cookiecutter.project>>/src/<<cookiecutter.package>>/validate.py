@@ -83,7 +83,7 @@ def run(params: Params, raw: Path, valid: Path, summary: Path, violations: Path)
     valid.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copyfile(file, valid / file.name)
-    rows = sum(count(scan(file, SCHEMA)) for file in files)
+    rows = count(scan(files, SCHEMA))
     facts = {"rows": rows, "columns": len(SCHEMA.columns), "files": len(files)}
     summary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     print(f"validate: {rows:,} rows in {len(files)} files keep the contract")
@@ -115,11 +115,11 @@ def check(files: list[Path], schema: pa.DataFrameSchema, params: Params) -> Viol
     return None
 
 
-def scan(file: Path, schema: pa.DataFrameSchema) -> pl.LazyFrame:
-    """The rows of a Parquet or CSV file; CSV cells are read as the types of the contract."""
-    if file.suffix == ".csv":
-        return pl.scan_csv(file, schema_overrides=types(schema), null_values=[""])
-    return pl.scan_parquet(file)
+def scan(files: list[Path], schema: pa.DataFrameSchema) -> pl.LazyFrame:
+    """The rows of Parquet or CSV files; CSV cells are read as the types of the contract."""
+    if files[0].suffix == ".csv":
+        return pl.scan_csv(files, schema_overrides=types(schema), null_values=[""])
+    return pl.scan_parquet(files)
 
 
 def types(schema: pa.DataFrameSchema) -> dict[str, Any]:
@@ -138,8 +138,8 @@ def structure(
         broken.add("", "at least one file", 0, ["no *.parquet was brought in"])
     for file in files:
         try:
-            found = dict(scan(file, schema).collect_schema())
-            rows = count(scan(file, schema))
+            found = dict(scan([file], schema).collect_schema())
+            rows = count(scan([file], schema))
         except (pl.exceptions.PolarsError, OSError) as error:
             broken.add("", READABLE, 0, [unreadable(file, error)])
             continue
@@ -168,8 +168,13 @@ def unreadable(file: Path, error: Exception) -> str:
 def values(
     files: list[Path], schema: pa.DataFrameSchema, params: Params, broken: Violations
 ) -> None:
-    """What shows in the rows: limits, missing values, late dates."""
+    """What shows in the rows: limits, missing values, late dates.
+
+    All files are looked at in one scan, and one by one only to say where a rule is broken.
+    """
     schema = schema.add_columns(stricter(schema, params))
+    if holds(schema, files):
+        return
     for file in files:
         for column, rule, rows, examples in failures(schema, file, params.validate.examples):
             broken.add(column, rule, rows, examples)
@@ -190,14 +195,23 @@ def stricter(schema: pa.DataFrameSchema, params: Params) -> dict[str, pa.Column]
     return columns
 
 
+def holds(schema: pa.DataFrameSchema, files: list[Path]) -> bool:
+    # Without this depth pandera checks the types of a LazyFrame and none of its values.
+    with config_context(validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+        try:
+            schema.validate(scan(files, schema))
+        except (pa.errors.SchemaError, pl.exceptions.PolarsError):
+            return False
+    return True
+
+
 def failures(
     schema: pa.DataFrameSchema, file: Path, quoted: int
 ) -> Iterator[tuple[str, str, int, list[str]]]:
     """Column, check, number of rows and quoted examples of each broken rule in one file."""
-    # Without this depth pandera checks the types of a LazyFrame and none of its values.
     with config_context(validation_depth=ValidationDepth.SCHEMA_AND_DATA):
         try:
-            schema.validate(scan(file, schema), lazy=True)
+            schema.validate(scan([file], schema), lazy=True)
         except pa.errors.SchemaErrors as error:
             cases = error.failure_cases
         except pl.exceptions.PolarsError as error:  # a damaged page shows only when it is read
@@ -223,27 +237,27 @@ def doubled(
     files: list[Path], schema: pa.DataFrameSchema, params: Params, broken: Violations
 ) -> None:
     """Rows whose key another row has too: keys meet by hash, then those that met are looked at."""
-    key = params.task.key
+    key, whole = params.task.key, scan(files, schema)
+    rows = count(whole)
+    passes = rows // KEYS_AT_ONCE + 1
+    hashes = whole.select(pl.col(key).hash().alias("hash"))
+    if sum(distinct(hashes, part, passes) for part in range(passes)) == rows:
+        return
     keys = pl.concat(
-        scan(file, schema)
+        scan([file], schema)
         .select(pl.col(key), pl.lit(file.name).alias("file"))
         .with_row_index("row")
         for file in files
     )
-    rows = count(keys)
-    passes = rows // KEYS_AT_ONCE + 1
-    hashes = keys.select(pl.col(key).hash().alias("hash"))
-    distinct = sum(
-        hashes.filter(pl.col("hash") % passes == part)
-        .select(pl.col("hash").n_unique())
-        .collect(engine="streaming")
-        .item()
-        for part in range(passes)
-    )
-    if distinct == rows:
-        return
     meet = keys.filter(pl.len().over(key) > 1).sort(key, "file", "row").collect()
     if meet.height:
         first = meet.select(key, "file", "row").head(params.validate.examples).iter_rows()
         examples = [example(value, Path(name), row) for value, name, row in first]
         broken.add(key, "unique", meet.height, examples)
+
+
+def distinct(hashes: pl.LazyFrame, part: int, passes: int) -> int:
+    """How many different hashes there are in one part of them."""
+    if passes > 1:
+        hashes = hashes.filter(pl.col("hash") % passes == part)
+    return hashes.collect(engine="streaming").to_series().n_unique()

@@ -1,0 +1,404 @@
+"""`make track`, `make ui` and track.yml, executed against a real MLflow server on loopback."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import md5, sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from actions import Result, Runner, tool
+from baking import BakedProject, Oven
+from options import questions
+from pythons import pythons
+
+pytestmark = pytest.mark.slow
+IDENTITY = {
+    f"GIT_{who}_{what}": "somebody@example.org"
+    for who in ("AUTHOR", "COMMITTER")
+    for what in ("NAME", "EMAIL")
+}
+EXPERIMENT = "flight_delays"
+UNREACHABLE = "http://127.0.0.1:9"
+
+
+# What the tests stand on
+
+
+@dataclass(frozen=True)
+class Server:
+    """An MLflow server, asked over its own REST API."""
+
+    address: str
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> bytes:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            content: bytes = answer.read()
+        return content
+
+    def call(self, method: str, **body: Any) -> dict[str, Any]:
+        return dict(json.loads(self.ask(f"/api/2.0/mlflow/{method}", body)))
+
+    def experiment(self) -> str | None:
+        try:
+            path = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}"
+            found = json.loads(self.ask(path))["experiment"]
+        except urllib.error.HTTPError:
+            return None
+        return str(found["experiment_id"])
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs that a person sees, the newest first."""
+        experiments = [self.experiment()]
+        found = self.call("runs/search", experiment_ids=experiments) if experiments[0] else {}
+        return list(found.get("runs", []))
+
+    def run(self) -> dict[str, Any]:
+        """The only run, which is finished."""
+        (found,) = self.runs()
+        assert found["info"]["status"] == "FINISHED"
+        return found
+
+    def artifact(self, run: dict[str, Any], name: str) -> bytes:
+        place = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+        return self.ask(f"/api/2.0/mlflow-artifacts/artifacts/{place}/{name}")
+
+    def forget(self) -> None:
+        """Put the experiment away, so that the next test finds a new server."""
+        if experiment := self.experiment():
+            name = f"old-{uuid.uuid4()}"
+            self.call("experiments/update", experiment_id=experiment, new_name=name)
+
+
+def named(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """MLflow's lists of keys and values."""
+    return {entry["key"]: entry["value"] for entry in entries}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def running(
+    project: BakedProject, *command: str, env: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a process group of its own, which ends with the block."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=project.path,
+            env={**project.environment, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> bytes:
+    """The page, as soon as something answers."""
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=30) as page:
+            content: bytes = page.read()
+            return content
+        time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Git server, as far as a folder can be one; it serves partial clones, as GitHub does."""
+    folder = tmp_path_factory.mktemp("remote") / "flight-delays.git"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", folder], check=True)
+    subprocess.run(["git", "-C", folder, "config", "uploadpack.allowFilter", "true"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(oven: Oven, tmp_path_factory: pytest.TempPathFactory, remote: Path) -> BakedProject:
+    """A project with a small model, pushed with its objects."""
+    wanted = questions()["python_version"][0]
+    version = wanted if wanted in pythons() else max(pythons())
+    baked = oven.bake(tmp_path_factory.mktemp("tracking"), {"python_version": version})
+    path = f"{pythons()[version].parent}{os.pathsep}{baked.environment['PATH']}"
+    baked = replace(baked, environment={**baked.environment, **IDENTITY, "PATH": path})
+    baked.make("setup", ".venv-tracking/.synced")
+    baked.run("git", "remote", "add", "origin", str(remote))
+    train(baked, max_iter=20)
+    return baked
+
+
+def train(project: BakedProject, max_iter: int) -> None:
+    """One change, as a person makes it: train, commit, push the objects, push the commit."""
+    params = re.sub(r"max_iter: \d+", f"max_iter: {max_iter}", project.read("params.yaml"))
+    project.write("params.yaml", params)
+    project.make("repro")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "-qm", f"{max_iter} iterations")
+    project.make("push")
+    project.run("git", "push", "-q", "origin", "main")
+
+
+@pytest.fixture(scope="module")
+def mlflow(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """MLflow's own server from the project's own environment, on a database in a file."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    command = (
+        *(".venv-tracking/bin/python", "-m", "mlflow", "server", "--workers", "1"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+    )
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "1"}
+    log = folder / "log"
+    with running(project, *command, env=quiet, log=log) as process:
+        assert wait_for(f"{address}/health", process, log) == b"OK"
+        yield Server(address)
+
+
+@pytest.fixture
+def server(mlflow: Server) -> Iterator[Server]:
+    """The server, on which nothing is recorded yet."""
+    mlflow.forget()
+    yield mlflow
+
+
+@pytest.fixture(scope="session")
+def act() -> Path:
+    """Built before a test's time runs."""
+    return tool("act")
+
+
+@pytest.fixture
+def runner(act: Path, environment: dict[str, str], tmp_path: Path) -> Runner:
+    return Runner(tmp_path, environment)
+
+
+def track(runner: Runner, remote: Path, server: Server) -> Result:
+    """A push to main where a server is set; so is a secret, for which this one does not ask."""
+    variables = {"MLFLOW_TRACKING_URI": server.address}
+    secrets = {"MLFLOW_TRACKING_TOKEN": "a-long-secret-token"}
+    return runner.run(remote, "track.yml", variables=variables, secrets=secrets)
+
+
+def make_track(project: BakedProject, address: str) -> subprocess.CompletedProcess[str]:
+    return project.make("track", check=False, env={"MLFLOW_TRACKING_URI": address})
+
+
+def sentence(refused: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a failure prints before make's own."""
+    assert refused.returncode != 0
+    (said, make) = refused.stderr.splitlines()
+    assert said.startswith("track: ") and make.startswith("make: ***")
+    return said
+
+
+# The workflow
+
+
+def test_without_a_server_the_job_is_skipped(
+    project: BakedProject, remote: Path, runner: Runner
+) -> None:
+    """A team that has no MLflow sees a grey job, never a red one."""
+    assert runner.run(remote, "track.yml").jobs == {"track": "skipped"}
+
+
+def test_a_push_to_main_records_one_run_and_trains_nothing(
+    project: BakedProject, remote: Path, runner: Runner, server: Server
+) -> None:
+    """Checkout, set-up, objects from the store, record: and a second run records nothing new."""
+    result = track(runner, remote, server)
+    assert result.jobs == {"track": "success"}, result.log
+    assert set(result.outcomes("track").values()) == {"success"}
+    assert [step for step in result.outcomes("track") if "make" in step] == [
+        "make pull",
+        "make track",
+    ]
+    assert "Running stage" not in result.log
+    assert "a-long-secret-token" not in result.log
+    first = server.run()
+    again = track(runner, remote, server)
+    assert again.jobs == {"track": "success"}, again.log
+    assert f"recorded already, as run {first['info']['run_id']}" in again.log
+    assert server.run() == first
+
+
+def test_the_job_has_the_projects_python_and_a_cache_of_its_locks(
+    project: BakedProject, remote: Path, runner: Runner, server: Server
+) -> None:
+    """The version comes from the Makefile; the key of the cache from the content of the locks."""
+    log = track(runner, remote, server).log
+    version = project.make("python-version").stdout.strip().partition("=")[2]
+    assert f"setup-python: {version}" in log
+    assert f"this environment has Python {version}" not in log
+    assert re.search(r"cache: uv-\w+-[0-9a-f]{64}", log)
+
+
+# What a run holds
+
+
+def test_a_run_holds_all_that_the_lock_names(project: BakedProject, server: Server) -> None:
+    """Metrics, parameters, data sets, code, system figures, and the very model of the store."""
+    assert make_track(project, server.address).returncode == 0
+    run = server.run()
+    lock = (project.path / "dvc.lock").read_bytes()
+    outs = {o["path"]: o["md5"] for s in yaml.safe_load(lock)["stages"].values() for o in s["outs"]}
+    model = (project.path / "models/model.skops").read_bytes()
+    metrics, tags = named(run["data"]["metrics"]), named(run["data"]["tags"])
+    auc = json.loads(project.read("reports/metrics.json"))["roc_auc"]["value"]
+    assert metrics["roc_auc.value"] == pytest.approx(auc)
+    assert {"system.fit_seconds", "system.peak_memory_bytes", "system.model_bytes"} <= set(metrics)
+    assert named(run["data"]["params"])["train.arguments.max_iter"] == "20"
+    assert (
+        tags["mlflow.source.git.commit"] == project.run("git", "rev-parse", "HEAD").stdout.strip()
+    )
+    assert tags["dvc_lock"] == sha256(lock).hexdigest()
+    assert tags["model_md5"] == outs["models/model.skops"] == md5(model).hexdigest()
+    data = {i["dataset"]["name"]: i["dataset"]["digest"] for i in run["inputs"]["dataset_inputs"]}
+    assert data == {name: outs[name][:32] for name in ("data/train", "data/holdout")}
+    assert server.artifact(run, "model/model.skops") == model
+
+
+def test_another_model_is_another_run(project: BakedProject, server: Server) -> None:
+    """And going back to the first one is none."""
+    assert make_track(project, server.address).returncode == 0
+    train(project, max_iter=30)
+    assert make_track(project, server.address).returncode == 0
+    train(project, max_iter=20)
+    assert "recorded already" in make_track(project, server.address).stdout
+    found = [named(run["data"]["params"])["train.arguments.max_iter"] for run in server.runs()]
+    assert found == ["30", "20"]
+
+
+# More than one, and less than one
+
+
+def test_two_at_once_leave_one_run(project: BakedProject, server: Server, tmp_path: Path) -> None:
+    """On two machines, say: both are green, and both name the run that stays."""
+    env = {"MLFLOW_TRACKING_URI": server.address}
+    logs = [tmp_path / "one", tmp_path / "two"]
+    with (
+        running(project, "make", "track", env=env, log=logs[0]) as one,
+        running(project, "make", "track", env=env, log=logs[1]) as two,
+    ):
+        codes = [process.wait(timeout=300) for process in (one, two)]
+    said = [log.read_text() for log in logs]
+    assert codes == [0, 0], said
+    stays = server.run()["info"]["run_id"]
+    assert all(stays in output for output in said), said
+
+
+def test_a_run_that_was_killed_is_replaced(
+    project: BakedProject, server: Server, tmp_path: Path
+) -> None:
+    """Killed between its first request and its last; the next one records, and clears it away."""
+    env, log = {"MLFLOW_TRACKING_URI": server.address}, tmp_path / "log"
+    with running(project, "make", "track", env=env, log=log) as process:
+        while not server.runs():
+            assert process.poll() is None, log.read_text()
+    (half,) = server.runs()
+    assert half["info"]["status"] == "RUNNING"
+    assert make_track(project, server.address).returncode == 0
+    assert server.run()["info"]["run_id"] != half["info"]["run_id"]
+
+
+# Without a server that works
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A server that answers every request with an error."""
+
+    def do_GET(self) -> None:
+        self.send_response(500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def broken() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+def test_a_server_that_is_not_there_is_one_sentence_soon(project: BakedProject) -> None:
+    """MLflow alone would try for minutes, and then print sixty lines."""
+    begin = time.monotonic()
+    said = sentence(make_track(project, UNREACHABLE))
+    assert time.monotonic() - begin < 60
+    assert UNREACHABLE in said and "Connection refused" in said and "MLFLOW_TRACKING_URI" in said
+
+
+def test_a_server_that_fails_is_one_sentence(project: BakedProject, broken: str) -> None:
+    """It may be restarting: a few attempts, then the reason."""
+    said = sentence(make_track(project, broken))
+    assert broken in said and "too many 500 error responses" in said
+
+
+def test_a_server_that_fails_makes_the_job_red(
+    project: BakedProject, remote: Path, runner: Runner, broken: str
+) -> None:
+    """A run that is not recorded does not look like one that is."""
+    result = track(runner, remote, Server(broken))
+    assert result.jobs == {"track": "failure"}
+    assert result.outcomes("track")["make pull"] == "success"
+    assert result.outcomes("track")["make track"] == "failure"
+
+
+# `make ui`
+
+
+def test_ui_opens_mlflow_on_the_database(project: BakedProject, tmp_path: Path) -> None:
+    """The page is there, and so is the run, which `make track` put into the same file."""
+    database, log = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/new/mlflow.db"}, tmp_path / "log"
+    project.make("track", env=database)
+    port = free_port()
+    with running(project, "make", "ui", env=database | {"MLFLOW_PORT": str(port)}, log=log) as ui:
+        assert b"MLflow" in wait_for(f"http://127.0.0.1:{port}/", ui, log)
+        assert Server(f"http://127.0.0.1:{port}").run()
+
+
+def test_ui_names_the_server(project: BakedProject) -> None:
+    """Where the runs are on a server, there is nothing to start."""
+    said = project.make("ui", env={"MLFLOW_TRACKING_URI": UNREACHABLE}).stdout
+    assert said == f"ui: the runs are at {UNREACHABLE}\n"

@@ -1,0 +1,120 @@
+"""The workflow files as text: what GitHub would refuse, and what a reviewer would."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from actions import PINS, tool
+from conftest import Bake
+from options import REPOSITORY
+
+PROJECT = REPOSITORY / "<<cookiecutter.project>>"
+FOLDERS = (REPOSITORY / ".github", PROJECT / ".github")
+WORKFLOWS = [file for folder in FOLDERS for file in sorted(folder.glob("workflows/*.yml"))]
+ACTIONS = [file for folder in FOLDERS for file in sorted(folder.glob("actions/*/action.yml"))]
+
+# One target, its variables, and perhaps what it says as outputs of the step.
+ONE_TARGET = re.compile(r'make [a-z-]+( [A-Z]+=\S+)*( >> "\$GITHUB_OUTPUT")?')
+
+
+def name(file: Path) -> str:
+    return str(file.relative_to(REPOSITORY))
+
+
+EACH_WORKFLOW = pytest.mark.parametrize("file", WORKFLOWS, ids=name)
+EACH_FILE = pytest.mark.parametrize("file", [*WORKFLOWS, *ACTIONS], ids=name)
+
+
+def parsed(file: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def jobs(file: Path) -> dict[str, dict[str, Any]]:
+    return dict(parsed(file)["jobs"])
+
+
+def steps(file: Path) -> Iterator[dict[str, Any]]:
+    """The steps of a workflow's jobs, or of a composite action."""
+    content = parsed(file)
+    for job in content["jobs"].values() if "jobs" in content else [content["runs"]]:
+        yield from job["steps"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whose", ["the template's", "a project's"])
+def test_actionlint_finds_nothing(bake: Bake, tmp_path: Path, whose: str) -> None:
+    """GitHub's schema, expressions, contexts, and the inputs of our own actions."""
+    source = REPOSITORY if whose == "the template's" else bake().path
+    shutil.copytree(source / ".github", tmp_path / "linted/.github")
+    subprocess.run(["git", "init", "-q", tmp_path / "linted"], check=True)
+    command = [str(tool("actionlint")), "-no-color", "-shellcheck=", "-pyflakes="]
+    done = subprocess.run(command, cwd=tmp_path / "linted", capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@EACH_WORKFLOW
+def test_nothing_is_permitted_on_top(file: Path) -> None:
+    """So a job has only what it names, and a new job has nothing."""
+    assert parsed(file)["permissions"] == {}
+    for job in jobs(file).values():
+        assert isinstance(job["permissions"], dict)
+
+
+@EACH_WORKFLOW
+def test_every_job_has_a_time_limit(file: Path) -> None:
+    """GitHub's own is six hours."""
+    for job in jobs(file).values():
+        assert 0 < job["timeout-minutes"] <= 360
+
+
+@EACH_WORKFLOW
+def test_every_workflow_says_what_two_runs_do(file: Path) -> None:
+    """A group, and whether a newer run ends an older one."""
+    assert {"group", "cancel-in-progress"} <= set(parsed(file)["concurrency"])
+
+
+@EACH_WORKFLOW
+def test_every_job_runs_bash(file: Path) -> None:
+    """The default shell of GitHub goes on after a failed command of a pipe."""
+    for job in jobs(file).values():
+        assert job["defaults"]["run"]["shell"] == "bash"
+
+
+@EACH_WORKFLOW
+def test_a_checkout_keeps_no_token(file: Path) -> None:
+    """Else every later step could read it from .git/config."""
+    for step in steps(file):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@EACH_FILE
+def test_a_step_types_what_a_person_types(file: Path) -> None:
+    """Each `run` is one line with one target of make, and no expression becomes shell."""
+    for step in steps(file):
+        if "run" in step:
+            assert ONE_TARGET.fullmatch(step["run"]), step["run"]
+
+
+@EACH_FILE
+def test_an_action_is_pinned_as_listed(file: Path) -> None:
+    """The commit of the listed tag, with the tag beside it; our own actions have no version."""
+    pinned = {f"{name}@{commit} # {tag}" for name, (tag, commit) in PINS.items()}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if used := re.match(r"[ -]*uses: (?!\./)(.+)", line):
+            assert used[1] in pinned
+    for step in steps(file):
+        assert ("run" in step) != ("uses" in step)
+
+
+@pytest.mark.parametrize("file", ACTIONS, ids=name)
+def test_an_action_runs_bash(file: Path) -> None:
+    """A composite action has no default shell."""
+    for step in steps(file):
+        assert step.get("shell", "bash") == "bash" and ("shell" in step) == ("run" in step)
