@@ -11,7 +11,8 @@ import pytest
 import yaml
 from conftest import load
 
-errors, params, report, text = load("errors"), load("params"), load("report"), load("text")
+charts, errors, params, report = load("charts"), load("errors"), load("params"), load("report")
+text, wording = load("text"), load("wording")
 
 HOSTILE = [
     "@octocat closes #1 <script>alert(1)</script>",
@@ -317,7 +318,7 @@ def test_the_commit_is_named_and_the_report_itself_is_no_change(
 
 def test_too_long_a_report_loses_its_last_sections_and_says_so() -> None:
     """GitHub refuses a longer comment."""
-    found = [report.Section(name, "answer", "x" * 400) for name in ("Slices", "Data", "Charts")]
+    found = [text.Section(name, "answer", "x" * 400) for name in ("Slices", "Data", "Charts")]
     written = report.shed("head", found, "end", 1100)
     assert len(written.encode()) <= 1100
     assert "<b>Data</b>" in written
@@ -339,8 +340,8 @@ def test_a_drawing_rounds_outwards_but_never_across_zero(
     low: float | None, value: float, high: float | None, picture: str
 ) -> None:
     """So the picture cannot contradict the words."""
-    axis = text.Axis(-0.2, 0.2, 0)
-    drawn = text.drawing(low, value, high, axis)
+    axis = charts.Axis(-0.2, 0.2, 0)
+    drawn = charts.drawing(low, value, high, axis)
     assert drawn == text.verbatim(picture)
 
 
@@ -349,17 +350,17 @@ def test_a_drawing_rounds_outwards_but_never_across_zero(
 )
 def test_a_scale_is_a_round_number(values: list[float | None], end: float) -> None:
     """It is the next one on which every value fits."""
-    assert text.balanced(values) == pytest.approx((-end, end, 0))
+    assert charts.balanced(values) == pytest.approx((-end, end, 0))
 
 
 def test_points_of_a_chart_have_labels_of_their_own() -> None:
     """Equal categories would fall together in the drawing."""
-    assert report.labels([0.101, 0.102, 0.2]) == ["0.101", "0.102", "0.200"]
-    assert report.labels([0.1, 0.1]) == ["bin 1", "bin 2"]
+    assert charts.labels([0.101, 0.102, 0.2]) == ["0.101", "0.102", "0.200"]
+    assert charts.labels([0.1, 0.1]) == ["bin 1", "bin 2"]
 
 
 def test_an_arrow_says_that_low_is_good() -> None:
     """The names agree with the metrics themselves."""
-    lower = {name for name in report.NAMES if report.lower(name)}
+    lower = {name for name in wording.NAMES if wording.lower(name)}
     assert lower == set(load("metrics").LOWER_IS_BETTER)
-    assert set(report.NAMES) == {name for kind in params.METRICS.values() for name in kind}
+    assert set(wording.NAMES) == {name for kind in params.METRICS.values() for name in kind}

@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ from requests.exceptions import RequestException
 from . import model as model_file
 from .errors import ProjectError
 from .params import Params, read
+
+PATIENCE = 5
+"""Seconds for another `make track` of the same lock to finish, before its run counts as left."""
 
 
 def run(params: Params, metrics: Path, data: Path, system: Path, model: Path, lock: Path) -> None:
@@ -45,12 +49,13 @@ def run(params: Params, metrics: Path, data: Path, system: Path, model: Path, lo
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # it reports each table that it makes
     identity = hashlib.sha256(lock.read_bytes()).hexdigest()
     figures = {**flat(load(metrics)), **flat(load(data), "data."), **flat(load(system), "system.")}
+    uri = os.environ["MLFLOW_TRACKING_URI"]
     try:
-        with alone(os.environ["MLFLOW_TRACKING_URI"]):
-            print(f"track: {record(params, identity, found, figures, model)}")
+        with alone(uri):
+            print(f"track: {record(params, identity, found, figures, model)}; `make ui` shows it")
     except (MlflowException, RequestException) as error:
         raise ProjectError(
-            f"MLflow at {os.environ['MLFLOW_TRACKING_URI']} did not record the run: "
+            f"MLflow at {uri} did not record the run: "
             f"{cause(error)}; check MLFLOW_TRACKING_URI and the server, then `make track` again"
         ) from error
 
@@ -78,7 +83,7 @@ def record(
             raise
         return f"meanwhile this dvc.lock was recorded as run {known} of {__package__}"
     first = settled(client, experiment, identity, run_id)
-    return f"recorded as run {first} of {__package__}; `make ui` shows it"
+    return f"recorded as run {first} of {__package__}"
 
 
 def fill(
@@ -108,12 +113,18 @@ def settled(client: Any, experiment: str, identity: str, own: str | None = None)
 
     Once there is one, those that were left half-written go, and our own if it is not the first.
     """
-    found = client.search_runs([experiment], f"tags.dvc_lock = '{identity}'")
-    runs = sorted((run.info for run in found), key=lambda info: (info.start_time, info.run_id))
-    first = next((info.run_id for info in runs if info.status == "FINISHED"), None)
-    for info in runs if first else []:
-        if info.status != "FINISHED" or info.run_id == own != first:
-            client.delete_run(info.run_id)
+    for wait in range(PATIENCE, -1, -1):
+        found = client.search_runs([experiment], f"tags.dvc_lock = '{identity}'")
+        runs = sorted((run.info for run in found), key=lambda info: (info.start_time, info.run_id))
+        first = next((info.run_id for info in runs if info.status == "FINISHED"), None)
+        unfinished = {info.run_id for info in runs if info.status != "FINISHED"}
+        if not (first and unfinished - {own} and wait):
+            break
+        time.sleep(1)
+    if first:
+        superfluous = unfinished | {info.run_id for info in runs if info.run_id == own != first}
+        for run_id in superfluous:
+            client.delete_run(run_id)
     return first
 
 
