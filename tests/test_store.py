@@ -783,7 +783,7 @@ def test_an_object_above_the_limit_is_refused_before_anything_is_pushed(
     sentence = refusal(store, push, project, 1)
     assert "'big/table.bin' has 1.2 MiB" in sentence
     assert "above 1 MiB" in sentence
-    assert "dvc remote add -d store s3://" in sentence
+    assert "dvc remote modify store url s3://" in sentence
     assert tip(origin) == ""
     project.add_folder("big", {"table.bin": bytes(2**20)})
     push(store, project, 1)

@@ -224,3 +224,19 @@ def test_a_bucket_that_is_not_there_ends_with_one_sentence(
     assert "bucket" in done.stderr
     assert "`dvc push` ended with exit code" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_project_moves_from_git_to_a_bucket(
+    bake: Callable[..., BakedProject], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """By the three steps of its README: STORE in the Makefile, `make lock setup`, the address."""
+    project = bake()
+    project.write("Makefile", project.read("Makefile").replace("STORE := git", "STORE := s3"))
+    project.make("lock", "setup")
+    assert project.has("requirements/store.lock")
+    project.run(".venv/bin/dvc", "remote", "modify", "store", "url", "s3://bucket")
+    project.write("extra.csv", "a,b\n")
+    project.run(".venv/bin/dvc", "add", "-q", "extra.csv")
+    with s3(tmp_path, environment) as cloud:
+        cloud.make_bucket(project, "bucket")
+        assert "1 file pushed" in project.make("push", env=cloud.variables).stdout

@@ -175,7 +175,7 @@ def _sizes(store: Store, cache: Cache, lacking: Wanted, limit_mib: int) -> dict[
         raise ProjectError(
             f"{lacking[largest]!r} has {sizes[largest] / MIB:.1f} MiB, and the Git host takes no "
             f"object above {limit_mib} MiB: keep the objects in a bucket (s3, gs, azure) with "
-            "`dvc remote add -d store s3://...`; nothing was pushed"
+            "`dvc remote modify store url s3://...`; nothing was pushed"
         )
     return sizes
 
