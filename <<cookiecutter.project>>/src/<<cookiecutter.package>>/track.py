@@ -76,12 +76,16 @@ def record(
         "model_md5": found[str(model)],
     }
     run_id = client.create_run(experiment, tags=tags).info.run_id
-    try:
-        fill(client, run_id, params, found, figures, model)
-    except MlflowException:
-        if not (known := settled(client, experiment, identity, run_id)):
-            raise
-        return f"meanwhile this dvc.lock was recorded as run {known} of {__package__}"
+    for last in (False, True):
+        try:
+            fill(client, run_id, params, found, figures, model)
+            break
+        except MlflowException:
+            if known := settled(client, experiment, identity, run_id):
+                return f"meanwhile this dvc.lock was recorded as run {known} of {__package__}"
+            if last:
+                raise
+            # Two that write the same data set at once: the server refuses one, and only once.
     first = settled(client, experiment, identity, run_id)
     return f"recorded as run {first} of {__package__}"
 
