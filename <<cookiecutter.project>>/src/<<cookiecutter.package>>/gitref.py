@@ -162,7 +162,7 @@ class Git:
             elif self._is_needed(pair[0]):
                 handed.append(pair)
         self._check_address(dict(theirs).get(f"remote.{self.remote}.url"))
-        handed += _job_token(pair[0] for pair in [*ours, *handed])
+        handed += job_token(pair[0] for pair in [*ours, *handed])
         start = int(self.env.get("GIT_CONFIG_COUNT") or 0)
         for number, (key, value) in enumerate([*handed, *SETTINGS.items()], start):
             self.env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
@@ -218,7 +218,7 @@ class Git:
         )
 
 
-def _job_token(known: Iterable[str]) -> list[tuple[str, str]]:
+def job_token(known: Iterable[str]) -> list[tuple[str, str]]:
     """In a job of GitHub Actions that was given GITHUB_TOKEN: the header that it stands for.
 
     A checkout that keeps no credentials needs it; one that keeps them has a header already, and two

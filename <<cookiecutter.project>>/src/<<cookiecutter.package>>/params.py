@@ -127,6 +127,15 @@ def read(path: Path) -> dict[str, Any]:
     return values
 
 
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections as dotted names."""
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict)
+        named |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return named
+
+
 def convert(values: Any, kind: type[Kind], section: str = "") -> Kind:
     """Turn plain values into a checked kind of options.
 

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,17 +33,17 @@ def push(root: Path, remote: str, ref: str, limit_mib: int) -> None:
         ProjectError: an object is missing or above the limit, or the remote refuses.
     """
     root = root.resolve()
-    settings = _settings(root)
-    if _is_git(settings):
+    settings = configuration(root)
+    if is_git(settings):
         _push(root, Cache(root, settings), remote, ref, limit_mib)
     else:
-        _dvc(root, "push")
+        dvc(root, "push")
 
 
 def _push(root: Path, cache: Cache, remote: str, ref: str, limit_mib: int) -> None:
     with workshop(root) as folder:
         store = Store(Git(root, folder, remote), ref)
-        _upload(store, cache, _wanted(root, cache), limit_mib)
+        upload(store, cache, named(root, cache), limit_mib)
 
 
 def pull(root: Path, remote: str, ref: str) -> None:
@@ -52,44 +53,45 @@ def pull(root: Path, remote: str, ref: str) -> None:
         ProjectError: an object is missing or damaged, or the remote cannot be read.
     """
     root = root.resolve()
-    settings = _settings(root)
-    if _is_git(settings):
+    settings = configuration(root)
+    if is_git(settings):
         _pull(root, Cache(root, settings), remote, ref)
     else:
-        _dvc(root, "pull", ALLOW_UNRUN)
+        dvc(root, "pull", ALLOW_UNRUN)
         _check_complete(root, Cache(root, settings))
 
 
 def _pull(root: Path, cache: Cache, remote: str, ref: str) -> None:
     with workshop(root) as folder:
-        if cache.lacking(_wanted(root, cache)):
-            _download(Store(Git(root, folder, remote), ref), cache, root)
+        if cache.lacking(named(root, cache)):
+            store = Store(Git(root, folder, remote), ref)
+            download(store, store.tip(), cache, lambda: named(root, cache))
         else:
             print("pull: the cache has every object that dvc.lock names", flush=True)
-    _dvc(root, "checkout", ALLOW_UNRUN)
+    dvc(root, "checkout", ALLOW_UNRUN)
 
 
-def _wanted(root: Path, cache: Cache) -> Wanted:
+def named(root: Path, cache: Cache) -> Wanted:
     return wanted_by(root, lock_files(root), cache)
 
 
 def _check_complete(root: Path, cache: Cache) -> None:
-    if lacking := cache.lacking(_wanted(root, cache)):
-        raise ProjectError(f"DVC's remote lacks {_first(lacking)}: {MEND}")
+    if lacking := cache.lacking(named(root, cache)):
+        raise ProjectError(f"DVC's remote lacks {first(lacking)}: {MEND}")
 
 
-def _settings(root: Path) -> Any:
+def configuration(root: Path) -> Any:
     """DVC's own reading of its configuration, from every level that it knows."""
     if not (root / ".dvc").is_dir():
         raise ProjectError(f"{str(root)!r} is no DVC project: run this in the project's folder")
-    dvc = import_module("dvc.config")  # dvc has no types, and costs 0.2 s: only here
+    config = import_module("dvc.config")  # dvc has no types, and costs 0.2 s: only here
     try:
-        return dvc.Config(str(root / ".dvc"))
-    except dvc.ConfigError as error:
+        return config.Config(str(root / ".dvc"))
+    except config.ConfigError as error:
         raise ProjectError(f".dvc/config cannot be read: {folded(error)}; mend it") from None
 
 
-def _is_git(settings: Any) -> bool:
+def is_git(settings: Any) -> bool:
     """Whether DVC has no remote of its own.
 
     The template gives it one in the device /dev/null, whose address is the advice that a bare
@@ -99,26 +101,28 @@ def _is_git(settings: Any) -> bool:
     return str(remote.get("url", NOWHERE)).startswith(NOWHERE)
 
 
-def _dvc(root: Path, command: str, *options: str) -> None:
+def run_dvc(root: Path, command: str, *options: str) -> int:
     sys.stdout.flush()
     line = [sys.executable, "-m", "dvc", command, *options]
-    code = subprocess.run(line, cwd=root, check=False).returncode
-    if code:
+    return subprocess.run(line, cwd=root, check=False).returncode
+
+
+def dvc(root: Path, command: str, *options: str) -> None:
+    if code := run_dvc(root, command, *options):
         raise ProjectError(f"`dvc {command}` ended with exit code {code}: its last lines say why")
 
 
-def _download(store: Store, cache: Cache, root: Path) -> None:
+def download(store: Store, tip: Tip, cache: Cache, wanted: Callable[[], Wanted]) -> None:
     """At most twice: a folder's list comes before the files that it names."""
-    tip = store.tip()
-    while lacking := cache.lacking(_wanted(root, cache)):
-        _check_held(store, tip, lacking)
+    while lacking := cache.lacking(wanted()):
+        check_held(store, tip, lacking)
         print(f"pull: {_count(lacking)} from {store}", flush=True)
         _take(store, {name: tip.blobs[name] for name in lacking}, cache, lacking)
 
 
-def _check_held(store: Store, tip: Tip, lacking: Wanted) -> None:
+def check_held(store: Store, tip: Tip, lacking: Wanted) -> None:
     if absent := {name: path for name, path in lacking.items() if name not in tip.blobs}:
-        raise ProjectError(f"the store ({store}) lacks {_first(absent)}: {MEND}")
+        raise ProjectError(f"the store ({store}) lacks {first(absent)}: {MEND}")
 
 
 def _take(store: Store, blobs: dict[str, str], cache: Cache, lacking: Wanted) -> None:
@@ -133,12 +137,12 @@ def _count(objects: Wanted) -> str:
     return f"{len(objects)} object{'s' * (len(objects) != 1)}"
 
 
-def _first(lacking: Wanted) -> str:
+def first(lacking: Wanted) -> str:
     name, path = next(iter(lacking.items()))
     return f"{_count(lacking)} that dvc.lock names, first {path!r} ({name})"
 
 
-def _upload(store: Store, cache: Cache, wanted: Wanted, limit_mib: int) -> None:
+def upload(store: Store, cache: Cache, wanted: Wanted, limit_mib: int) -> None:
     """Push in batches until the store lacks nothing; a lost race starts from the new tip."""
     tip, written, lost, first = store.tip(), dict[str, str](), 0, True
     while lacking := {name: path for name, path in wanted.items() if name not in tip.blobs}:
@@ -166,7 +170,7 @@ def _sizes(store: Store, cache: Cache, lacking: Wanted, limit_mib: int) -> dict[
     """
     if absent := cache.lacking(lacking):
         raise ProjectError(
-            f"cache and store ({store}) both lack {_first(absent)}: run `make repro`, "
+            f"cache and store ({store}) both lack {first(absent)}: run `make repro`, "
             "or `make push` where the pipeline was run and then `make pull` here"
         )
     sizes = {name: cache.path(name).stat().st_size for name in lacking}

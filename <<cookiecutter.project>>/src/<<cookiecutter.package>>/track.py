@@ -25,7 +25,7 @@ from requests.exceptions import RequestException
 
 from . import model as model_file
 from .errors import ProjectError
-from .params import Params, read
+from .params import Params, flat, read
 
 PATIENCE = 5
 """Seconds for another `make track` of the same lock to finish, before its run counts as left."""
@@ -175,15 +175,6 @@ def outputs(lock: Path) -> dict[str, str]:
 
 def load(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections as dotted names."""
-    named: dict[str, Any] = {}
-    for key, value in values.items():
-        nested = isinstance(value, dict)
-        named |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return named
 
 
 def number(value: object) -> bool:

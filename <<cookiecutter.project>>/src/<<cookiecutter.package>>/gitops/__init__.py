@@ -1,0 +1,1 @@
+"""What workflows do around the pipeline: from a stale `dvc.lock` to a commit with its checks."""

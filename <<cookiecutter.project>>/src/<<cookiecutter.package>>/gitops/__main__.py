@@ -1,0 +1,137 @@
+"""`python -m PACKAGE.gitops COMMAND ...`: what workflows do, and what a laptop can do as well.
+
+As in `cli`, each command imports what it needs when it is called; those of a job with a write
+token need the standard library alone.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..cli import attempt
+
+COMMANDS: dict[str, tuple[str, list[str]]] = {
+    "stale": ("say whether anything has to run again, as a step's output", []),
+    "fetch": ("get from the store what it has of dvc.lock", []),
+    "pack": ("hand on what the store lacks", ["folder"]),
+    "unpack": ("take over what an earlier job handed on", ["folder"]),
+    "verify": ("check that a committed dvc.lock holds together", []),
+    "stored": ("check that the store holds what dvc.lock names", []),
+    "review": ("hold the model against the baselines", ["base", "output"]),
+    "verdict": ("print the verdict as a step's outputs", ["comparison"]),
+    "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
+    "problem": ("write the report of a failed run", ["results", "folder", "output"]),
+    "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
+    "sync": ("merge the base branch, settle generated files", []),
+    "take": ("bring a fork's change into the repository", ["number"]),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (purpose, words) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        for word in words:
+            command.add_argument(word)
+    return top
+
+
+def stale() -> None:
+    from . import conclude, stale
+
+    why = stale.find(Path.cwd())
+    print(f"stale: {why or 'nothing has to run'}", flush=True)
+    conclude.output("stale", str(bool(why)).lower())
+
+
+def fetch() -> None:
+    from . import supply
+
+    supply.fetch(Path.cwd(), params().store)
+
+
+def pack(folder: str) -> None:
+    from . import handoff
+
+    handoff.pack(Path.cwd(), Path(folder))
+
+
+def unpack(folder: str) -> None:
+    from . import handoff
+
+    handoff.unpack(Path.cwd(), Path(folder))
+
+
+def verify() -> None:
+    from . import verify
+
+    verify.run(params(), Path.cwd())
+
+
+def stored() -> None:
+    from . import supply
+
+    supply.check(Path.cwd(), params().store)
+
+
+def review(base: str, output: str) -> None:
+    from . import review
+
+    review.run(params(), Path.cwd(), base, Path(output))
+
+
+def verdict(comparison: str) -> None:
+    from . import conclude
+
+    conclude.verdict(Path(comparison))
+
+
+def publish(folder: str, branch: str, parent: str) -> None:
+    from . import conclude, publish
+
+    commit = publish.run(Path.cwd(), params().store, Path(folder), branch, parent)
+    conclude.output("commit", commit)
+
+
+def problem(results: str, folder: str, output: str) -> None:
+    from . import problem
+
+    problem.run(results, Path(folder), Path(output))
+
+
+def conclude(comparison: str, number: str, commit: str, checked: str) -> None:
+    from . import conclude
+
+    conclude.run(Path(comparison), number, commit, checked)
+
+
+def sync() -> None:
+    from . import branches
+
+    branches.sync(Path.cwd(), params().store.remote, "main")
+
+
+def take(number: str) -> None:
+    from . import branches
+
+    branches.take(Path.cwd(), params().store.remote, number)
+
+
+def params() -> Any:
+    from ..params import load
+
+    return load()
+
+
+def main() -> int:
+    given = vars(parser().parse_args())
+    command = given.pop("command")
+    call: Callable[..., None] = globals()[command]
+    return attempt(command, lambda: call(**given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""GitHub's REST API, as far as workflows ask it. Standard library only: a job needs no environment."""
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from ..errors import ProjectError
+
+PATIENCE = 20
+"""Seconds to wait for an answer."""
+
+PAUSES = (1, 4)
+"""Seconds before each further attempt, where the answer may be better next time."""
+
+
+def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """One request to this repository, with the job's token; None for an empty answer.
+
+    All requests of this project can be made twice, so one that got no answer is made again.
+
+    Args:
+        path: below /repos/OWNER/NAME, such as `/issues/7/events`.
+
+    Raises:
+        ProjectError: GitHub refuses, or does not answer.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return once(method, path, body)
+        except urllib.error.HTTPError as error:
+            if pause is None or not (error.code == 429 or error.code >= 500):
+                raise ProjectError(refusal(method, path, error)) from None
+        except (OSError, ValueError) as error:
+            if pause is None:
+                reason = " ".join(str(getattr(error, "reason", error)).split())
+                raise ProjectError(
+                    f"GitHub did not answer {method} {path} ({reason}): run the job again"
+                ) from None
+        time.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def once(method: str, path: str, body: dict[str, Any] | None) -> Any:
+    api, repository = os.environ["GITHUB_API_URL"], os.environ["GITHUB_REPOSITORY"]
+    request = urllib.request.Request(
+        f"{api}/repos/{repository}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        method=method,
+        headers={
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {os.environ['GITHUB_TOKEN']}",
+            "Content-Type": "application/json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        content = answer.read()
+    return json.loads(content) if content else None
+
+
+def refusal(method: str, path: str, error: urllib.error.HTTPError) -> str:
+    """The status, GitHub's own words, and what helps."""
+    try:
+        said = str(json.loads(error.read())["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        said = str(error.reason)
+    steps = {
+        401: "the job's token is not valid: run the job again",
+        403: "the job's permissions or the repository's settings forbid it",
+        404: "there is no such thing, or the job's token may not see it",
+        422: "GitHub could not use what was sent",
+        429: "too many requests: run the job again later",
+    }
+    step = steps.get(error.code, "run the job again")
+    return f"GitHub answered {method} {path} with {error.code} ({' '.join(said.split())}); {step}"
+
+
+def pages(path: str) -> list[dict[str, Any]]:
+    """All entries of a list, a hundred at a time."""
+    found: list[dict[str, Any]] = []
+    for page in range(1, 101):
+        part = ask("GET", f"{path}?per_page=100&page={page}")
+        found += part
+        if len(part) < 100:
+            break
+    return found

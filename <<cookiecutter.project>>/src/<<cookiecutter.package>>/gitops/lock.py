@@ -1,0 +1,102 @@
+"""What a `dvc.lock` names, in the working tree or at any commit."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import ProjectError
+
+LOCK = "dvc.lock"
+PIPELINE = ("dvc.yaml", LOCK, "params.yaml")
+"""The files that together say what was made from what."""
+
+SYSTEM = "reports/system.json"
+"""Kept in git beside DVC's outputs: it differs between equal runs, so it is none of them."""
+
+
+def git(root: Path, *command: str, env: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:
+    """What git answers.
+
+    Raises:
+        ProjectError: git refuses; the sentence is git's own.
+    """
+    done = subprocess.run(
+        ["git", *command], cwd=root, env=env, input=stdin, capture_output=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no output"]
+        raise ProjectError(f"`git {command[0]}` failed: {lines[-1]}")
+    return done.stdout
+
+
+def asks(root: Path, *command: str) -> str | None:
+    """What git answers, in one line; None where it refuses."""
+    try:
+        return git(root, *command).decode(errors="replace").strip()
+    except ProjectError:
+        return None
+
+
+def show(root: Path, commit: str, path: str) -> bytes | None:
+    """A file as a commit has it; None where it has none."""
+    try:
+        return git(root, "show", f"{commit}:{path}")
+    except ProjectError:
+        return None
+
+
+def at(root: Path, commit: str | None) -> dict[str, bytes]:
+    """The pipeline's files of a commit, or of the working tree for None; absent ones left out."""
+    if commit is None:
+        return {p: (root / p).read_bytes() for p in PIPELINE if (root / p).exists()}
+    found = {path: show(root, commit, path) for path in PIPELINE}
+    return {path: content for path, content in found.items() if content is not None}
+
+
+def baseline(root: Path, revision: str) -> tuple[str, str]:
+    """Name and commit of what a change is held against.
+
+    Raises:
+        ProjectError: there is no such revision.
+    """
+    names = [revision] if revision else ["origin/main", "main"]
+    for name in names:
+        if asks(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
+            if revision:
+                return revision, str(asks(root, "rev-parse", f"{name}^{{commit}}"))
+            common = asks(root, "merge-base", "HEAD", name)
+            if common:
+                return "main", common
+    raise ProjectError(
+        f"{names[0]!r} is no revision that shares history with this one: fetch it, or name "
+        "another with BASE=<revision>"
+    )
+
+
+def outputs(content: bytes) -> dict[str, dict[str, Any]]:
+    """Path and entry of every output that a lock names.
+
+    Raises:
+        ProjectError: it is no lock; a merge conflict, most often.
+    """
+    try:
+        stages = (yaml.safe_load(content) or {}).get("stages") or {}
+        return {out["path"]: out for stage in stages.values() for out in stage.get("outs", [])}
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        raise ProjectError(
+            "dvc.lock cannot be read: after a merge that conflicted, `make sync` settles it"
+        ) from None
+
+
+def dependency(content: bytes, stage: str, ending: str) -> str:
+    """The MD5 of a stage's dependency whose path ends so; empty where there is none."""
+    stages = (yaml.safe_load(content) or {}).get("stages") or {}
+    found = [d for d in stages.get(stage, {}).get("deps", []) if d["path"].endswith(ending)]
+    return str(found[0].get("md5", "")) if found else ""
+
+
+def digest(content: bytes, path: str) -> str:
+    """The MD5 of one output; empty where the lock does not name it."""
+    return str(outputs(content).get(path, {}).get("md5", ""))

@@ -1,0 +1,294 @@
+"""Hold the model of the working tree against the base branch's and production's, on the same rows."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+import yaml
+
+from .. import compare
+from ..errors import ProjectError
+from ..params import Gate, Params, flat
+from . import accept, supply
+from .lock import LOCK, SYSTEM, asks, at, baseline, dependency, digest, git, show
+
+MODEL, PREDICTIONS = "models/model.skops", "data/predictions.parquet"
+HOLDOUT, TRAIN = "data/holdout", "data/train"
+RELEASE = "release"
+
+
+@dataclass
+class Side:
+    """A model in the comparison: the working tree's where `commit` is None, else a commit's."""
+
+    name: str
+    commit: str | None
+    root: Path
+    files: dict[str, bytes] = field(default_factory=dict)
+    scored: str = "own"
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        self.files = at(self.root, self.commit)
+
+    @property
+    def trained(self) -> bool:
+        return bool(LOCK in self.files and digest(self.files[LOCK], MODEL))
+
+    def digest(self, path: str) -> str:
+        return digest(self.files[LOCK], path)
+
+    def json(self, path: str) -> dict[str, Any]:
+        """A generated file that git keeps; empty where it is not there."""
+        if self.commit:
+            content = show(self.root, self.commit, path)
+        else:
+            content = (self.root / path).read_bytes() if (self.root / path).exists() else None
+        try:
+            return dict(json.loads(content or b"{}"))
+        except ValueError:
+            return {}
+
+    def params(self) -> dict[str, Any]:
+        with suppress(yaml.YAMLError):
+            found = yaml.safe_load(self.files.get("params.yaml", b"")) or {}
+            return found if isinstance(found, dict) else {}
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """What the report says of it."""
+        head = self.commit or asks(self.root, "rev-parse", "HEAD")
+        return {
+            "commit": head,
+            "name": self.name,
+            "model": self.digest(MODEL),
+            "train": self.digest(TRAIN),
+            "holdout": self.digest(HOLDOUT),
+            "environment": dependency(self.files[LOCK], "train", ".lock"),
+            "scored": self.scored,
+            "why": self.why,
+            "system": self.json(SYSTEM),
+            "data": self.json("reports/data.json"),
+        }
+
+
+def run(params: Params, root: Path, revision: str, output: Path) -> None:
+    """Write the comparison, whatever its verdict.
+
+    Args:
+        revision: the baseline; empty for the merge base with `main`.
+
+    Raises:
+        ProjectError: there is no model here, or no such revision.
+    """
+    root = root.resolve()
+    now = Side("this commit", None, root)
+    if not now.trained:
+        raise ProjectError("dvc.lock names no model yet: `make repro` trains one")
+    base = Side(*baseline(root, revision), root)
+    production = released(root)
+    found = judge(params, now, base, production)
+    found["changed"] = {"params": changed(base, now), "files": files(root, base)}
+    found["run"] = link()
+    red = found["verdict"] in ("worse", "blocked")
+    found["accepted"] = accepted(root, now.digest(MODEL)) if red else None
+    found["record"] = bool(found["accepted"]) and accept.hand_over(root, found["accepted"])
+    part = output.with_name(f".{output.name}.part")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    part.replace(output)
+    print(f"compare: {found['verdict']}: {found['reasons'][0]}")
+
+
+def released(root: Path) -> Side | None:
+    """The champion: what the branch `release` names."""
+    for name in (f"origin/{RELEASE}", RELEASE):
+        if commit := asks(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
+            side = Side(RELEASE, commit, root)
+            return side if side.trained else None
+    return None
+
+
+def judge(params: Params, now: Side, base: Side, production: Side | None) -> dict[str, Any]:
+    """Compare, by the base's gate."""
+    gate, source = rules(params, base)
+    if same(now, base):
+        found = compare.unchanged(params, gate, now.json("reports/metrics.json"))
+    else:
+        with tempfile.TemporaryDirectory(prefix="compare-") as name:
+            found = scored(params, gate, now, base, production, Path(name))
+    found["gate_from"] = source
+    if source == "base" and gate != params.gate:
+        found["warnings"].insert(
+            0, "This change alters the gate; the gate of the base branch has judged it."
+        )
+    sides = {"now": now, "base": base if base.trained else None, "production": production}
+    found["models"] = {name: side and side.facts() for name, side in sides.items()}
+    return found
+
+
+def same(now: Side, base: Side) -> bool:
+    paths = (MODEL, HOLDOUT, PREDICTIONS)
+    return base.trained and all(now.digest(path) == base.digest(path) for path in paths)
+
+
+def rules(params: Params, base: Side) -> tuple[Gate, str]:
+    """The base branch's gate, so that no change loosens the one that judges it."""
+    given = base.params().get("gate")
+    with suppress(msgspec.ValidationError):
+        if given is not None:
+            return msgspec.convert(given, Gate), "base"
+    return params.gate, "now"
+
+
+def scored(
+    params: Params, gate: Gate, now: Side, base: Side, production: Side | None, scratch: Path
+) -> dict[str, Any]:
+    """Get every side's predictions on the rows that are held out now, and compare them."""
+    place = params.store
+    supply.obtain(now.root, now.files, [PREDICTIONS], place, scratch / "now")
+    tables = {
+        side.name: predictions(params, now, side, scratch / side.name.replace("/", "-"))
+        for side in (base, production)
+        if side and side.trained
+    }
+    obstacles = [
+        f"the model of {side.name} cannot be scored on these rows: {side.why}"
+        for side in (base, production)
+        if side and side.scored == "no"
+    ]
+    return compare.compare(
+        pl.read_parquet(scratch / "now" / PREDICTIONS),
+        tables.get(base.name),
+        tables.get(RELEASE) if production else None,
+        params,
+        gate,
+        system=now.json(SYSTEM),
+        base_system=base.json(SYSTEM) if base.trained else None,
+        gains=now.json("reports/metrics.json"),
+        obstacle=obstacles[0] if obstacles else None,
+    )
+
+
+def predictions(params: Params, now: Side, side: Side, folder: Path) -> pl.DataFrame | None:
+    """A baseline's predictions for the rows that are held out now; None where it has none.
+
+    Where the rows are the same, they are those that it was judged by. Else its own code scores
+    them again in its own environment; where that cannot be done, predictions that it once made for
+    the same keys and truths do.
+    """
+    try:
+        if now.digest(HOLDOUT) != side.digest(HOLDOUT):
+            return again(params, now, side, folder)
+    except ProjectError as error:
+        side.why = str(error)
+    try:
+        supply.obtain(side.root, side.files, [PREDICTIONS], params.store, folder)
+    except ProjectError as error:
+        side.scored, side.why = "no", side.why or str(error)
+        return None
+    found = pl.read_parquet(folder / PREDICTIONS)
+    if side.why and not covers(found, folder.with_name("now") / PREDICTIONS):
+        side.scored = "no"
+        return None
+    return found
+
+
+def covers(found: pl.DataFrame, now: Path) -> bool:
+    """Whether these are predictions of the same rows with the same truths."""
+    rows = [table.select("key", "truth").sort("key") for table in (found, pl.read_parquet(now))]
+    return rows[0].equals(rows[1])
+
+
+def again(params: Params, now: Side, side: Side, folder: Path) -> pl.DataFrame:
+    """Let a baseline's own code score today's held-out rows.
+
+    Raises:
+        ProjectError: it cannot, with its own words.
+    """
+    supply.obtain(now.root, now.files, [HOLDOUT], params.store, folder / "rows")
+    with checkout(now.root, str(side.commit)) as code:
+        supply.obtain(side.root, side.files, [MODEL], params.store, code)
+        known = columns(side, code, folder, params)
+        rows = pl.scan_parquet(folder / "rows" / HOLDOUT / "*.parquet")
+        kept = [name for name in rows.collect_schema().names() if name in known]
+        rows.select(kept).sink_parquet(folder / "rows.parquet")
+        ask(code, folder / "rows.parquet", folder / "scores.parquet")
+    scores = pl.read_parquet(folder / "scores.parquet")
+    key = side.params()["task"]["key"]
+    side.scored, side.why = "again", "the held-out rows changed"
+    return pl.read_parquet(folder.with_name("now") / PREDICTIONS).drop("score").join(
+        scores.select(pl.col(key).alias("key"), "score"), on="key", how="left"
+    )
+
+
+def columns(side: Side, code: Path, folder: Path, params: Params) -> list[str]:
+    """The columns that the baseline's contract knows: it refuses any other."""
+    supply.obtain(side.root, side.files, [HOLDOUT], params.store, folder / "old")
+    return pl.scan_parquet(folder / "old" / HOLDOUT / "*.parquet").collect_schema().names()
+
+
+@contextmanager
+def checkout(root: Path, commit: str) -> Iterator[Path]:
+    """A commit's files in a folder of their own."""
+    with tempfile.TemporaryDirectory(prefix="base-") as name:
+        code = Path(name) / "code"
+        git(root, "worktree", "add", "--quiet", "--detach", str(code), commit)
+        try:
+            yield code
+        finally:
+            shutil.rmtree(code, ignore_errors=True)
+            git(root, "worktree", "prune")
+
+
+def ask(code: Path, rows: Path, scores: Path) -> None:
+    """Run `make predict` there.
+
+    Raises:
+        ProjectError: it fails; its last line says why.
+    """
+    command = ["make", "--no-print-directory", "predict", f"INPUT={rows}", f"OUTPUT={scores}"]
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "PYTHONPATH")}
+    done = subprocess.run(command, cwd=code, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line and not line.startswith("make")]
+        raise ProjectError(" ".join(said[-1:]) or f"make predict ended with {done.returncode}")
+
+
+def changed(base: Side, now: Side) -> list[list[Any]]:
+    """Each parameter that differs: its dotted name, the old value and the new one."""
+    old, new = flat(base.params()), flat(now.params())
+    names = [*new, *(name for name in old if name not in new)]
+    return [[n, old.get(n), new.get(n)] for n in names if old.get(n) != new.get(n)]
+
+
+def files(root: Path, base: Side) -> list[str]:
+    """The files that differ from the base, without those that the pipeline generates."""
+    listed = git(root, "diff", "--name-only", "-z", str(base.commit), "--", ".", ":!reports").decode()
+    return [name for name in listed.split("\0") if name and name != LOCK]
+
+
+def link() -> str | None:
+    """Where this run can be read, in a workflow."""
+    server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
+    number = os.environ.get("GITHUB_RUN_ID")
+    return f"{server}/{repository}/actions/runs/{number}" if number else None
+
+
+def accepted(root: Path, model: str) -> dict[str, str] | None:
+    """Who let this model through, in a pull request's workflow."""
+    payload = os.environ.get("GITHUB_EVENT_PATH")
+    event = json.loads(Path(payload).read_text(encoding="utf-8")) if payload else {}
+    committed = show(root, "HEAD", LOCK)
+    if "pull_request" not in event or committed is None or digest(committed, MODEL) != model:
+        return None  # what was trained in this run nobody can have judged before
+    return accept.find(root, event["pull_request"]["number"], model, event)
