@@ -24,6 +24,10 @@ COMMANDS = {
         "measure the scores",
         ["holdout", "scores", "importance", "predictions", "summary", "plots"],
     ),
+    "compare": (
+        "judge predictions against the base's",
+        ["now", "[base]", "[--production]", "--out"],
+    ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
     "predict": ("score a file with the model", ["model", "input", "output"]),
     "report": (
@@ -42,8 +46,17 @@ def parser() -> argparse.ArgumentParser:
     for name, (purpose, paths) in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
         for path in paths:
-            command.add_argument(path, type=Path)
+            add(command, path)
     return top
+
+
+def add(command: argparse.ArgumentParser, path: str) -> None:
+    """One argument: `base`, `[base]` where it can be left out, `--out` where it is an option."""
+    name, optional = path.strip("[]"), path.startswith("[")
+    if name.startswith("--"):
+        command.add_argument(name, type=Path, required=not optional, metavar="FILE")
+    else:
+        command.add_argument(name, type=Path, nargs="?" if optional else None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,14 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = vars(parser().parse_args(arguments))
     command = paths.pop("command")
     try:
-        run(command, paths)
+        return run(command, paths) or 0
     except ProjectError as error:
         print(f"{command}: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
 
 
-def run(command: str, paths: dict[str, Path]) -> None:
+def run(command: str, paths: dict[str, Path]) -> int | None:
+    """Run one command; only `compare` has an exit code of its own, that of its verdict."""
     from . import params
 
     name = "store" if command in ("push", "pull") else command
@@ -70,5 +83,8 @@ def run(command: str, paths: dict[str, Path]) -> None:
         module.push(Path.cwd(), values.store.remote, values.store.ref, values.store.limit_mib)
     elif command == "pull":
         module.pull(Path.cwd(), values.store.remote, values.store.ref)
+    elif command == "compare":
+        return int(module.run(values, **paths))
     else:
         module.run(values, **paths)
+    return None
