@@ -84,6 +84,7 @@ def test_three_files_turn_the_project_into_a_regression(bake: Bake) -> None:
     params["train"]["estimator"] = "sklearn.ensemble.HistGradientBoostingRegressor"
     params["train"]["arguments"] = {"max_iter": 60}
     params["evaluate"]["slices"] = ["quarter"]
+    params["gate"] |= {"margin": 500, "floors": {"rmse": 60_000}, "jump": 10_000}
     project.write("params.yaml", yaml.safe_dump(params, sort_keys=False))
     project.write("src/flight_delays/ingest.py", INGEST.lstrip())
     project.write("src/flight_delays/schema.py", SCHEMA.lstrip())

@@ -25,9 +25,10 @@ requirements/bootstrap.lock requirements/data.lock requirements/dev.lock
 requirements/pipeline.lock requirements/tracking.lock requirements/train.lock
 requirements/xgboost.lock
 src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/charts.py src/PACKAGE/cli.py
-src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/facts.py src/PACKAGE/gitref.py
-src/PACKAGE/ingest.py src/PACKAGE/metrics.py src/PACKAGE/model.py src/PACKAGE/objects.py
-src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/report.py src/PACKAGE/sample.py
+src/PACKAGE/compare.py src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/facts.py
+src/PACKAGE/gate.py src/PACKAGE/gitref.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py
+src/PACKAGE/model.py src/PACKAGE/objects.py src/PACKAGE/paired.py src/PACKAGE/params.py
+src/PACKAGE/predict.py src/PACKAGE/predictions.py src/PACKAGE/report.py src/PACKAGE/sample.py
 src/PACKAGE/schema.py src/PACKAGE/sections.py src/PACKAGE/slices.py src/PACKAGE/split.py
 src/PACKAGE/store.py src/PACKAGE/text.py src/PACKAGE/track.py src/PACKAGE/train.py
 src/PACKAGE/validate.py src/PACKAGE/wording.py

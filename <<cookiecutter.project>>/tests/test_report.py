@@ -48,6 +48,20 @@ SETTINGS: dict[str, Any] = {
         "importance_repeats": 3,
     },
     "evaluate": {"slices": ["carrier"], "min_slice_rows": 400, "confidence": 0.95, "bins": 10},
+    "gate": {
+        "margin": 0.01,
+        "confidence": 0.95,
+        "min_clusters": 10,
+        "floors": {},
+        "min_slice_rows": 200,
+        "min_slice_class": 25,
+        "min_slice_clusters": 10,
+        "beat_linear": 0.0,
+        "latency_ms": 100,
+        "latency_times": 5,
+        "size_mib": 50,
+        "jump": 0.1,
+    },
     "store": {"remote": "origin", "ref": "refs/dvc/store", "limit_mib": 100},
 }
 SYSTEM = {

@@ -25,6 +25,10 @@ COMMANDS = {
         "measure the scores",
         ["holdout", "scores", "importance", "predictions", "summary", "plots"],
     ),
+    "compare": (
+        "judge predictions against the base's",
+        ["now", "[base]", "[--production]", "--out"],
+    ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
     "predict": ("score a file with the model", ["model", "input", "output"]),
     "report": (
@@ -43,8 +47,17 @@ def parser() -> argparse.ArgumentParser:
     for name, (purpose, paths) in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
         for path in paths:
-            command.add_argument(path, type=Path)
+            add(command, path)
     return top
+
+
+def add(command: argparse.ArgumentParser, path: str) -> None:
+    """One argument: `base`, `[base]` where it can be left out, `--out` where it is an option."""
+    name, optional = path.strip("[]"), path.startswith("[")
+    if name.startswith("--"):
+        command.add_argument(name, type=Path, required=not optional, metavar="FILE")
+    else:
+        command.add_argument(name, type=Path, nargs="?" if optional else None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,19 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return attempt(command, lambda: run(command, paths))
 
 
-def attempt(command: str, call: Callable[[], None]) -> int:
+def attempt(command: str, call: Callable[[], int | None]) -> int:
     """Call it; where PROBLEM_FILE names a file, a workflow's report takes the sentence from there."""
     try:
-        call()
+        return call() or 0
     except ProjectError as error:
         print(f"{command}: {error}", file=sys.stderr)
         if place := os.environ.get("PROBLEM_FILE"):
             Path(place).write_text(f"{error}\n", encoding="utf-8")
         return error.exit_code
-    return 0
 
 
-def run(command: str, paths: dict[str, Path]) -> None:
+def run(command: str, paths: dict[str, Path]) -> int | None:
+    """Run one command; only `compare` has an exit code of its own, that of its verdict."""
     from . import params
 
     name = "store" if command in ("push", "pull") else command
@@ -78,5 +91,8 @@ def run(command: str, paths: dict[str, Path]) -> None:
         module.push(Path.cwd(), values.store.remote, values.store.ref, values.store.limit_mib)
     elif command == "pull":
         module.pull(Path.cwd(), values.store.remote, values.store.ref)
+    elif command == "compare":
+        return int(module.run(values, **paths))
     else:
         module.run(values, **paths)
+    return None

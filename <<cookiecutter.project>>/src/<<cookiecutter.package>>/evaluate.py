@@ -9,11 +9,8 @@ import polars as pl
 
 from . import metrics
 from .errors import ProjectError
-from .metrics import Codes, Estimate, Interval, Metric, Values
+from .metrics import DIGITS, Codes, Estimate, Interval, Metric, Values, plain
 from .params import Params
-
-DIGITS = 8
-"""Significant digits in every file: the last bits of a float may differ between machines."""
 
 SIMPLE = ("linear", "dummy")
 
@@ -100,7 +97,7 @@ def summarize(rows: pl.DataFrame, measured: dict[str, Metric], params: Params) -
         "holdout": {
             "rows": rows.height,
             "clusters": int(cluster.max()) + 1,
-            "effective_clusters": round(metrics.effective(cluster), 1),
+            "effective_clusters": round(metrics.effective(np.bincount(cluster)), 1),
         }
     }
     for name, metric in measured.items():
@@ -126,11 +123,6 @@ def gain(name: str, now: Estimate, base: Estimate) -> Estimate:
 
 def entry(interval: Interval) -> dict[str, Any]:
     return {key: plain(value) for key, value in interval._asdict().items()}
-
-
-def plain(value: float) -> float | None:
-    """A number that JSON can hold; None where the rows cannot say."""
-    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
 
 
 def slices(rows: pl.DataFrame, metric: Metric, params: Params) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -41,21 +41,26 @@ def mean(loss: Values) -> Estimate:
 def roc_auc(truth: Values, score: Values) -> Estimate:
     """Chance that a positive row scores above a negative one, ties counted half."""
     positive = truth == 1
-    above, below = np.sort(score[positive]), np.sort(score[~positive])
-    if not (len(above) and len(below)):
+    hits = int(positive.sum())
+    misses = len(truth) - hits
+    if not (hits and misses):
         return undefined(truth)
+    order = np.argsort(score)
+    ranked, sign = score[order], positive[order]
+    first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    size = np.diff(np.r_[first, len(ranked)])
     place = np.empty(len(score))
-    place[positive] = midrank(below, score[positive])
-    place[~positive] = 1 - midrank(above, score[~positive])
+    below = midcount(~sign, first, size) / misses
+    above = 1 - midcount(sign, first, size) / hits
+    place[order] = np.where(sign, below, above)
     value = float(place[positive].mean())
-    return Estimate(value, (place - value) / np.where(positive, len(above), len(below)))
+    return Estimate(value, (place - value) / np.where(positive, hits, misses))
 
 
-def midrank(sorted_values: Values, values: Values) -> Values:
-    """Share of the sorted values that lie below each value, ties counted half."""
-    left = np.searchsorted(sorted_values, values, "left")
-    right = np.searchsorted(sorted_values, values, "right")
-    return np.asarray((left + right) / (2 * len(sorted_values)))
+def midcount(chosen: NDArray[np.bool_], first: Codes, size: Codes) -> Values:
+    """How many chosen rows rank below each row, ties counted half; ranks begin at `first`."""
+    tied = np.add.reduceat(chosen.astype(float), first)
+    return np.repeat(np.cumsum(tied) - tied / 2, size)
 
 
 def average_precision(truth: Values, score: Values) -> Estimate:
@@ -106,7 +111,45 @@ def r2(truth: Values, score: Values) -> Estimate:
 
 
 def undefined(truth: Values) -> Estimate:
-    return Estimate(float("nan"), np.full(len(truth), np.nan))
+    return without_influence(truth, float("nan"))
+
+
+def without_influence(truth: Values, value: float) -> Estimate:
+    """A metric whose influence function nobody knows: it is shown, and has no interval."""
+    return Estimate(value, np.full(len(truth), np.nan))
+
+
+def macro_roc_auc(truth: Values, score: Values) -> Estimate:
+    """Mean, over the classes, of the area of one class against all others."""
+    found = [roc_auc((truth == k).astype(float), score[:, k]) for k in range(score.shape[1])]
+    return average(found)
+
+
+def average(found: list[Estimate]) -> Estimate:
+    value = float(np.mean([estimate.value for estimate in found]))
+    influence = np.zeros(len(found[0].influence))
+    for estimate in found:
+        influence += estimate.influence / len(found)
+    return Estimate(value, influence)
+
+
+def log_losses(truth: Values, score: Values) -> Estimate:
+    """As `log_loss`, of the chance that was given to the row's own class."""
+    own = np.take_along_axis(score, truth.astype(np.intp)[:, None], axis=1)[:, 0]
+    return mean(-np.log(np.clip(own, 1e-15, 1 - 1e-15)))
+
+
+def briers(truth: Values, score: Values) -> Estimate:
+    """Squared error summed over the classes (Brier 1950): from 0 to 2."""
+    loss = np.zeros(len(truth))
+    for k in range(score.shape[1]):
+        loss += (score[:, k] - (truth == k)) ** 2
+    return mean(loss)
+
+
+def accuracies(truth: Values, score: Values) -> Estimate:
+    """Share of the rows whose likeliest class is theirs; the first of equal ones counts."""
+    return mean((score.argmax(axis=1) == truth).astype(float))
 
 
 Metric = Callable[[Values, Values], Estimate]
@@ -114,13 +157,25 @@ LOWER_IS_BETTER = ("log_loss", "brier", "mae", "rmse")
 
 
 def named(kind: str, threshold: float) -> dict[str, Metric]:
-    """The metrics of a kind of task, in the order in which a report shows them."""
+    """The metrics of a kind of task, in the order in which a report shows them.
+
+    Args:
+        kind: with `multiclass` a truth is the index of a class and scores have the shape
+            (rows, classes).
+    """
 
     def accuracy(truth: Values, score: Values) -> Estimate:
         return mean(((score >= threshold) == (truth == 1)).astype(float))
 
     if kind == "regression":
         return {"mae": mae, "rmse": rmse, "r2": r2}
+    if kind == "multiclass":
+        return {
+            "roc_auc": macro_roc_auc,
+            "log_loss": log_losses,
+            "brier": briers,
+            "accuracy": accuracies,
+        }
     return {
         "roc_auc": roc_auc,
         "average_precision": average_precision,
@@ -130,29 +185,62 @@ def named(kind: str, threshold: float) -> dict[str, Metric]:
     }
 
 
-def effective(cluster: Codes) -> float:
-    """How many clusters of equal size carry as much as these (Kish 1965)."""
-    size = np.bincount(cluster)
+def effective(size: Codes) -> float:
+    """How many clusters of equal size carry as much as those of these sizes (Kish 1965)."""
     return float(size.sum() ** 2 / (size.astype(float) ** 2).sum())
 
 
+class Spread(NamedTuple):
+    """The standard error of an estimate, and the degrees of freedom of its t distribution."""
+
+    error: float
+    freedom: float
+
+    def quantile(self, probability: float) -> float:
+        return float(stdtrit(self.freedom, probability)) * self.error
+
+    def below(self, value: float) -> float:
+        """The chance to see no more than this value where the truth is 0."""
+        if not self.error:
+            return float(value >= 0)
+        return float(stdtr(self.freedom, value / self.error))
+
+
+def spread(sums: Values, size: Codes) -> Spread:
+    """How far an estimate strays; infinitely where a single cluster says nothing about it.
+
+    Args:
+        sums: the influence of each cluster, shape (clusters,).
+        size: its rows, shape (clusters,).
+    """
+    clusters = len(sums)
+    if clusters < 2:
+        return Spread(float("inf"), 1)
+    error = float(np.sqrt(clusters / (clusters - 1) * (sums**2).sum()))
+    return Spread(error, max(effective(size) - 1, 1))
+
+
 def interval(estimate: Estimate, cluster: Codes, confidence: float) -> Interval:
-    """The estimate's interval; infinite where a single cluster says nothing about the spread.
+    """The estimate's interval; infinite where there is but one cluster.
 
     Args:
         cluster: shape (rows,), codes from 0 without gaps.
         confidence: such as 0.95.
     """
-    sums = np.bincount(cluster, weights=estimate.influence)
-    clusters = len(sums)
-    if clusters < 2:
-        return Interval(estimate.value, float("-inf"), float("inf"))
-    error = np.sqrt(clusters / (clusters - 1) * (sums**2).sum())
-    freedom = max(effective(cluster) - 1, 1)
-    half = float(stdtrit(freedom, 0.5 + confidence / 2) * error)
+    sums = np.asarray(np.bincount(cluster, weights=estimate.influence), dtype=np.float64)
+    half = spread(sums, np.bincount(cluster)).quantile(0.5 + confidence / 2)
     return Interval(estimate.value, estimate.value - half, estimate.value + half)
 
 
 def difference(now: Estimate, base: Estimate) -> Estimate:
     """Two models on the same rows: what they share cancels row by row."""
     return Estimate(now.value - base.value, now.influence - base.influence)
+
+
+DIGITS = 8
+"""Significant digits in every file: the last bits of a float may differ between machines."""
+
+
+def plain(value: float) -> float | None:
+    """A number that JSON can hold; None where the rows cannot say."""
+    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None

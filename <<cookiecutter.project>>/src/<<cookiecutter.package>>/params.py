@@ -13,6 +13,9 @@ from .errors import ProjectError
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
+Above = Annotated[float, msgspec.Meta(gt=0, le=1e300)]
 Kind = TypeVar("Kind")
 
 METRICS = {
@@ -75,6 +78,23 @@ class Evaluate(Strict, frozen=True):
     bins: Annotated[int, msgspec.Meta(ge=2, le=100)]
 
 
+class Gate(Strict, frozen=True):
+    """What a new model must keep; a stricter one is a section of the same shape."""
+
+    margin: Amount
+    confidence: Annotated[float, msgspec.Meta(ge=0.5, lt=1)]
+    min_clusters: Annotated[int, msgspec.Meta(ge=2)]
+    floors: dict[str, Finite]
+    min_slice_rows: Count
+    min_slice_class: Count
+    min_slice_clusters: Annotated[int, msgspec.Meta(ge=2)]
+    beat_linear: Finite | None
+    latency_ms: Above | None
+    latency_times: Above | None
+    size_mib: Above | None
+    jump: Above | None
+
+
 class Store(Strict, frozen=True):
     remote: Name
     ref: Annotated[str, msgspec.Meta(pattern=r"^refs/[\w.-]+(/[\w.-]+)+$")]
@@ -88,6 +108,7 @@ class Params(Strict, frozen=True):
     split: Split
     train: Train
     evaluate: Evaluate
+    gate: Gate
     store: Store
 
 
@@ -197,6 +218,11 @@ def agree(params: Params) -> Params:
         choices = ", ".join(METRICS[task.kind])
         raise ProjectError(
             f"params.yaml: task.metric is {task.metric!r}; a {task.kind} task has {choices}"
+        )
+    if unknown := sorted(set(params.gate.floors) - set(METRICS[task.kind])):
+        choices = ", ".join(METRICS[task.kind])
+        raise ProjectError(
+            f"params.yaml: gate.floors names {unknown[0]!r}; a {task.kind} task has {choices}"
         )
     if (task.time is None) != (params.ingest.until is None):
         raise ProjectError(

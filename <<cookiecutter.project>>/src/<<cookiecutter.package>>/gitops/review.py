@@ -17,6 +17,7 @@ import yaml
 
 from .. import compare
 from ..errors import ProjectError
+from ..metrics import LOWER_IS_BETTER
 from ..params import Gate, Params, flat
 from . import accept, supply
 from .lock import LOCK, SYSTEM, asks, at, baseline, dependency, digest, git, show
@@ -122,17 +123,40 @@ def judge(params: Params, now: Side, base: Side, production: Side | None) -> dic
     """Compare, by the base's gate."""
     gate, source = rules(params, base)
     if same(now, base):
-        found = compare.unchanged(params, gate, now.json("reports/metrics.json"))
+        found = unchanged(params, gate, now)
     else:
         with tempfile.TemporaryDirectory(prefix="compare-") as name:
             found = scored(params, gate, now, base, production, Path(name))
     found["gate_from"] = source
     if source == "base" and gate != params.gate:
         found["warnings"].insert(
-            0, "This change alters the gate; the gate of the base branch has judged it."
+            0, "this change alters the gate, and the base branch's gate has judged it"
         )
     sides = {"now": now, "base": base if base.trained else None, "production": production}
     found["models"] = {name: side and side.facts() for name, side in sides.items()}
+    return found
+
+
+def unchanged(params: Params, gate: Gate, now: Side) -> dict[str, Any]:
+    """The base's own model: its figures are in git, and nothing has to be read or compared."""
+    known = now.json("reports/metrics.json")
+    found = compare.empty(params.task, gate) | {
+        "verdict": "unchanged",
+        "reasons": ["nothing that the model depends on has changed"],
+        "rules": [],
+        "holdout": known.pop("holdout", None),
+    }
+    for name, figures in known.items():
+        found["metrics"][name] = {
+            "now": figures["value"],
+            "base": figures["value"],
+            "difference": 0.0,
+            "low": None,
+            "high": None,
+            "detectable": None,
+            "lower_is_better": name in LOWER_IS_BETTER,
+            "gates": name == params.task.metric,
+        }
     return found
 
 
@@ -157,25 +181,22 @@ def scored(
     place = params.store
     supply.obtain(now.root, now.files, [PREDICTIONS], place, scratch / "now")
     tables = {
-        side.name: predictions(params, now, side, scratch / side.name.replace("/", "-"))
-        for side in (base, production)
+        name: predictions(params, now, side, scratch / name)
+        for name, side in (("base", base), ("production", production))
         if side and side.trained
     }
-    obstacles = [
-        f"the model of {side.name} cannot be scored on these rows: {side.why}"
-        for side in (base, production)
-        if side and side.scored == "no"
-    ]
+    sides = {"base": base, "production": production}
     return compare.compare(
         pl.read_parquet(scratch / "now" / PREDICTIONS),
-        tables.get(base.name),
-        tables.get(RELEASE) if production else None,
-        params,
-        gate,
+        tables.get("base"),
+        tables.get("production"),
+        task=params.task,
+        gate=gate,
+        reported=now.json("reports/metrics.json"),
         system=now.json(SYSTEM),
         base_system=base.json(SYSTEM) if base.trained else None,
-        gains=now.json("reports/metrics.json"),
-        obstacle=obstacles[0] if obstacles else None,
+        unchanged=False,
+        obstacles={name: s.why for name, s in sides.items() if s and s.scored == "no"},
     )
 
 
