@@ -128,6 +128,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server that this test is."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> bytes:
     """The page, as soon as something answers."""
     for _ in range(600):
@@ -347,6 +356,60 @@ def test_two_at_once_leave_one_run(project: BakedProject, server: Server, tmp_pa
     assert all(stays in output for output in said), said
 
 
+class Refusing(BaseHTTPRequestHandler):
+    """The server, but for the first data sets that reach it: as if another run wrote them too."""
+
+    server_address = ""
+    refused = 0
+
+    def do_GET(self) -> None:
+        self.pass_on(None)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if "log-inputs" in self.path and not type(self).refused:
+            type(self).refused += 1
+            self.reply(400, b'{"error_code": "BAD_REQUEST", "message": "UNIQUE constraint failed"}')
+        else:
+            self.pass_on(body)
+
+    do_PUT = do_PATCH = do_POST
+
+    def pass_on(self, body: bytes | None) -> None:
+        kind = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
+        address = self.server_address + self.path
+        request = urllib.request.Request(address, body, kind, method=self.command)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                self.reply(answer.status, answer.read())
+        except urllib.error.HTTPError as error:
+            self.reply(error.code, error.read())
+
+    def reply(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_refusal_that_another_run_caused_is_tried_again(
+    project: BakedProject, server: Server
+) -> None:
+    """Two that write the same data sets at the same moment: a database takes one of them."""
+
+    class Once(Refusing):
+        server_address = server.address
+
+    with serving(Once) as address:
+        assert make_track(project, address).returncode == 0
+    assert Once.refused == 1
+    assert len(server.run()["inputs"]["dataset_inputs"]) == 2
+
+
 def test_a_run_that_was_killed_is_replaced(
     project: BakedProject, server: Server, tmp_path: Path
 ) -> None:
@@ -380,10 +443,8 @@ class Broken(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def broken() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
+    with serving(Broken) as address:
+        yield address
 
 
 def test_a_server_that_is_not_there_is_one_sentence_soon(project: BakedProject) -> None:

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def attempt(command: str, call: Callable[[], int | None]) -> int:
-    """Call it; where PROBLEM_FILE names a file, a workflow's report takes the sentence from there."""
+    """Call it; its sentence goes to PROBLEM_FILE too, from where a workflow reports it."""
     try:
         return call() or 0
     except ProjectError as error:

@@ -1,4 +1,4 @@
-"""GitHub's REST API, as far as workflows ask it. Standard library only: a job needs no environment."""
+"""GitHub's REST API, as far as workflows ask it. Standard library only."""
 
 import json
 import os

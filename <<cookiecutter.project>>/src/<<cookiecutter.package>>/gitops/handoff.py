@@ -11,8 +11,8 @@ from pathlib import Path
 from ..errors import ProjectError
 from ..objects import NAME, Cache, wanted_by
 from ..store import configuration
-from .supply import HELD
 from .lock import LOCK, SYSTEM, at, outputs
+from .supply import HELD
 
 FILES, OBJECTS = "files", "objects"
 KEPT = (".json", ".csv")

@@ -71,9 +71,7 @@ def head(root: Path, remote: str, branch: str) -> str:
     return found[0] if found else ""
 
 
-def published(
-    root: Path, remote: str, tip: str, files: dict[str, bytes], parent: str
-) -> bool:
+def published(root: Path, remote: str, tip: str, files: dict[str, bytes], parent: str) -> bool:
     """Whether the branch's newest commit is what an earlier attempt of this job made."""
     if not tip or tip == parent:
         return False

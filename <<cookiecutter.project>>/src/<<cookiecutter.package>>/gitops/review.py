@@ -1,4 +1,4 @@
-"""Hold the model of the working tree against the base branch's and production's, on the same rows."""
+"""Hold the working tree's model against the base branch's and production's, on the same rows."""
 
 import json
 import os
@@ -247,8 +247,10 @@ def again(params: Params, now: Side, side: Side, folder: Path) -> pl.DataFrame:
     scores = pl.read_parquet(folder / "scores.parquet")
     key = side.params()["task"]["key"]
     side.scored, side.why = "again", "the held-out rows changed"
-    return pl.read_parquet(folder.with_name("now") / PREDICTIONS).drop("score").join(
-        scores.select(pl.col(key).alias("key"), "score"), on="key", how="left"
+    return (
+        pl.read_parquet(folder.with_name("now") / PREDICTIONS)
+        .drop("score")
+        .join(scores.select(pl.col(key).alias("key"), "score"), on="key", how="left")
     )
 
 
@@ -294,7 +296,9 @@ def changed(base: Side, now: Side) -> list[list[Any]]:
 
 def files(root: Path, base: Side) -> list[str]:
     """The files that differ from the base, without those that the pipeline generates."""
-    listed = git(root, "diff", "--name-only", "-z", str(base.commit), "--", ".", ":!reports").decode()
+    listed = git(
+        root, "diff", "--name-only", "-z", str(base.commit), "--", ".", ":!reports"
+    ).decode()
     return [name for name in listed.split("\0") if name and name != LOCK]
 
 

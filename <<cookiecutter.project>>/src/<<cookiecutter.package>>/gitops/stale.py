@@ -14,7 +14,7 @@ def find(root: Path) -> str:
     line = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"]
     done = subprocess.run(line, cwd=root, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
-    # Without data DVC stops at the first stage that has to run, and says that its inputs are absent.
+    # Without data DVC stops at the first stage that has to run: its inputs are absent.
     found = re.findall(r"Running stage '(.+?)'|failed to reproduce '(.+?)'", output)
     if found:
         stages = dict.fromkeys(name for pair in found for name in pair if name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ProjectError
 from ..gitref import Git, Store, workshop
-from ..objects import Cache, Wanted, wanted_by
+from ..objects import NAME, Cache, Wanted, wanted_by
 from ..params import Store as Place
 from ..store import (
     ALLOW_UNRUN,
@@ -23,7 +23,7 @@ from ..store import (
     run_dvc,
     upload,
 )
-from .lock import LOCK
+from .lock import LOCK, digest
 
 HELD = Path(".dvc/tmp/held")
 """The names of the objects that `fetch` found in the store, one a line."""
@@ -78,29 +78,38 @@ def obtain(
     """
     settings, wanted_paths = configuration(root), list(paths)
     cache = Cache(root, settings)
-    with snapshot(root, files, cache) as other:
 
-        def wanted() -> Wanted:
-            found = wanted_by(other, [LOCK], cache)
-            return {name: path for name, path in found.items() if within(path, wanted_paths)}
+    def wanted() -> Wanted:
+        return dict(contents(files[LOCK], wanted_paths, cache))
 
-        if cache.lacking(wanted()) and is_git(settings):
-            with workshop(root) as folder:
-                store = Store(Git(root, folder, place.remote), place.ref)
-                download(store, store.tip(), cache, wanted)
-        elif cache.lacking(wanted()):
+    if cache.lacking(wanted()) and is_git(settings):
+        with workshop(root) as folder:
+            store = Store(Git(root, folder, place.remote), place.ref)
+            download(store, store.tip(), cache, wanted)
+    elif cache.lacking(wanted()):
+        with snapshot(root, files, cache) as other:
             dvc(other, "fetch", *wanted_paths)
-        found = wanted()
-        if lacking := cache.lacking(found):
-            raise ProjectError(f"DVC's remote lacks {first(lacking)}: {MEND}")
-    for name, path in found.items():
+    if lacking := cache.lacking(wanted()):
+        raise ProjectError(f"DVC's remote lacks {first(lacking)}: {MEND}")
+    for name, path in contents(files[LOCK], wanted_paths, cache):
         if not name.endswith(".dir"):
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(cache.path(name), target / path)
 
 
-def within(path: str, places: list[str]) -> bool:
-    return any(path == place or path.startswith(f"{place}/") for place in places)
+def contents(lock: bytes, paths: list[str], cache: Cache) -> Iterator[tuple[str, str]]:
+    """Name and path of each object of these outputs; two paths may have the same object.
+
+    Raises:
+        ProjectError: the lock does not name an output.
+    """
+    for path in paths:
+        name = digest(lock, path)
+        if not NAME.fullmatch(name):
+            raise ProjectError(f"dvc.lock names no {path!r}: `make repro` makes it")
+        yield name, path
+        if name.endswith(".dir") and cache.has(name):
+            yield from cache.children(name, path)
 
 
 def send(root: Path, files: dict[str, bytes], place: Place) -> None:
