@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -48,8 +47,9 @@ def test_every_path_in_the_trees_exists(project: BakedProject) -> None:
 def test_every_module_is_in_the_tree(project: BakedProject) -> None:
     """A new module gets its line."""
     package = project.path / "src/flight_delays"
-    modules = {file.name for file in package.glob("*.py") if not file.name.startswith("__")}
-    assert modules == {Path(path).name for path in tree(README) if path.endswith(".py")}
+    files = (file for file in package.rglob("*.py") if not file.name.startswith("__"))
+    modules = {f"src/<package>/{file.relative_to(package)}" for file in files}
+    assert modules == {path for path in tree(README) if path.endswith(".py")}
 
 
 def test_the_questions_are_those_of_the_template() -> None:

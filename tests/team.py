@@ -1,0 +1,98 @@
+"""A small team: a project, its Git remote, and the machines that clone it."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from baking import BakedProject
+from options import questions
+from pythons import pythons
+
+IDENTITY = {
+    f"GIT_{who}_{what}": "somebody@example.org"
+    for who in ("AUTHOR", "COMMITTER")
+    for what in ("NAME", "EMAIL")
+}
+QUICK = {"until": '"2013-04-30"', "max_iter": "20", "importance_repeats": "1"}
+"""Parameters of a model that takes a second; its held-out days still decide."""
+
+
+def with_a_python(project: BakedProject) -> BakedProject:
+    """Put the wanted Python first on the PATH, or the newest that is here."""
+    wanted = questions()["python_version"][0]
+    version = wanted if wanted in pythons() else max(pythons())
+    path = f"{pythons()[version].parent}{os.pathsep}{project.environment['PATH']}"
+    return replace(project, environment={**project.environment, "PATH": path})
+
+
+def set_params(project: BakedProject, **values: str) -> None:
+    """Change numbers of params.yaml in place."""
+    text = project.read("params.yaml")
+    for name, value in values.items():
+        text, count = re.subn(rf"(?m)^(\s+{name}: )([^#\n]*?)(\s*#.*)?$", rf"\g<1>{value}\3", text)
+        assert count == 1, name
+    project.write("params.yaml", text)
+
+
+def commit(project: BakedProject, message: str) -> str:
+    """Commit everything as a person; the commit's hash."""
+    project.run("git", "add", "-A", env=IDENTITY)
+    project.run("git", "commit", "-qm", message, env=IDENTITY)
+    return head(project)
+
+
+def head(project: BakedProject, revision: str = "HEAD") -> str:
+    return project.run("git", "rev-parse", revision).stdout.strip()
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A Git server, as far as a folder can be one; it serves partial clones, as GitHub does."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> "Remote":
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", path], check=True)
+        for setting in ("allowFilter", "allowReachableSHA1InWant"):
+            command = ["git", "-C", path, "config", f"uploadpack.{setting}", "true"]
+            subprocess.run(command, check=True)
+        return cls(path)
+
+    def git(self, *command: str) -> str:
+        done = subprocess.run(
+            ["git", *command], cwd=self.path, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def tip(self, branch: str) -> str | None:
+        found = self.git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
+        return found or None
+
+    def show(self, branch: str, path: str) -> str:
+        return self.git("show", f"{branch}:{path}")
+
+    def objects(self) -> set[str]:
+        """The names of the objects in the store."""
+        listed = self.git("for-each-ref", "refs/dvc/store")
+        if not listed:
+            return set()
+        files = self.git("ls-tree", "-r", "--name-only", "refs/dvc/store").splitlines()
+        return {"".join(file.split("/")[-2:]) for file in files}
+
+    def hook(self, name: str, script: str) -> Path:
+        path = self.path / "hooks" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+
+def clone(remote: Remote, folder: Path, like: BakedProject, branch: str = "main") -> BakedProject:
+    """A fresh clone without an identity, with its environment made."""
+    subprocess.run(["git", "clone", "-q", "-b", branch, remote.path, folder], check=True)
+    project = BakedProject(folder, like.environment)
+    project.make("setup")
+    return project
