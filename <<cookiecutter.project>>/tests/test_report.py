@@ -145,7 +145,8 @@ class Results:
         reports, output = self.folder / "reports", self.folder / "reports/report.md"
         settings = params.convert(self.settings, params.Params)
         files = (reports / "metrics.json", reports / "data.json", reports / "system.json")
-        report.run(settings, *files, reports / "plots", self.folder / "dvc.lock", output)
+        lock, compared = self.folder / "dvc.lock", reports / "comparison.json"
+        report.run(settings, *files, reports / "plots", lock, compared, output)
         return output.read_text(encoding="utf-8")
 
     def write(self) -> str:

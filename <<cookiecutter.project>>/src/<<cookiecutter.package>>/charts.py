@@ -123,18 +123,19 @@ def thin(found: list[Any]) -> list[Any]:
     return [found[round(i * (len(found) - 1) / (POINTS - 1))] for i in range(POINTS)]
 
 
-def chart(points: list[tuple[float, float]], share: bool) -> str:
-    """Observed over predicted, as a Mermaid chart."""
-    low, high = bounds([end for point in points for end in point] + ([0.0] if share else []))
+def chart(lines: dict[str, list[float]], share: bool) -> str:
+    """Observed over predicted, as a Mermaid chart; the line `perfect` also names the places."""
+    known = [value for line in lines.values() for value in line]
+    low, high = bounds([*known, 0.0] if share else known)
     unit = ", %" if share else ""
-    observed, perfect = (", ".join(plain(point[i]) for point in points) for i in (1, 0))
+    drawn = (f'  line "{name}" [{", ".join(map(plain, line))}]' for name, line in lines.items())
     return CHART.format(
         x=f"Mean prediction{unit}, in bins of equally many rows",
         y=f"Observed mean{unit}",
-        categories=", ".join(f'"{label}"' for label in labels([p[0] for p in points])),
+        categories=", ".join(f'"{label}"' for label in labels(lines["perfect"])),
         low=plain(low),
         high=plain(high),
-        lines=f'  line "observed" [{observed}]\n  line "perfect" [{perfect}]',
+        lines="\n".join(drawn),
     )
 
 

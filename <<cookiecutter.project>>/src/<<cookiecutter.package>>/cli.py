@@ -33,8 +33,9 @@ COMMANDS = {
     "predict": ("score a file with the model", ["model", "input", "output"]),
     "report": (
         "write the report",
-        ["metrics", "data", "system", "plots", "lock", "output"],
+        ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
     ),
+    "problem": ("write the report where nothing could be compared", ["cause", "output", "details"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "push": ("put data and models into the store", []),
     "pull": ("get data and models from the store", []),
@@ -80,6 +81,9 @@ def attempt(command: str, call: Callable[[], int | None]) -> int:
 
 def run(command: str, paths: dict[str, Path]) -> int | None:
     """Run one command; only `compare` has an exit code of its own, that of its verdict."""
+    if command == "problem":  # it is needed where params.yaml cannot be read
+        import_module(".problem", __package__).run(**paths)
+        return None
     from . import params
 
     name = "store" if command in ("push", "pull") else command

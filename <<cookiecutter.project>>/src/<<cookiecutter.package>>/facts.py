@@ -13,9 +13,14 @@ from typing import Any, TypeVar
 
 import yaml
 
+from . import comparison as comparisons
+from .comparison import Comparison
 from .errors import ProjectError
 from .params import Params
 from .text import NARROW, code, short
+
+MODEL = ("train", "outs", ".skops")
+"""Stage, side and ending of the model's file in `dvc.lock`."""
 
 Row = dict[str, Any]
 Read = TypeVar("Read")
@@ -32,6 +37,7 @@ class Facts:
     plots: dict[str, list[Row]]
     lock: dict[str, Any]
     commit: str
+    comparison: Comparison | None
 
     @property
     def headline(self) -> str:
@@ -43,7 +49,8 @@ class Facts:
 
     @property
     def confidence(self) -> str:
-        return f"{short(100 * self.params.evaluate.confidence)}{NARROW}%{NARROW}interval"
+        found = self.comparison.confidence if self.comparison else self.params.evaluate.confidence
+        return f"{short(100 * found)}{NARROW}%{NARROW}interval"
 
     @property
     def clusters(self) -> str:
@@ -55,7 +62,7 @@ class Facts:
     def inputs(self) -> dict[str, tuple[str, str]]:
         """Path and hash of what the figures rest on; empty where the lock has none."""
         return {
-            "Model": find(self.lock, "train", "outs", ".skops"),
+            "Model": find(self.lock, *MODEL),
             "Training data": find(self.lock, "split", "outs", "train"),
             "Held-out data": find(self.lock, "split", "outs", "holdout"),
             "Environment": find(self.lock, "train", "deps", ".lock"),
@@ -70,26 +77,36 @@ class Facts:
 
 
 def gather(
-    params: Params, metrics: Path, data: Path, system: Path, plots: Path, lock: Path, output: Path
+    params: Params,
+    metrics: Path,
+    data: Path,
+    system: Path,
+    plots: Path,
+    lock: Path,
+    comparison: Path,
+    output: Path,
 ) -> Facts:
     """Read the files.
 
     Args:
         system: may be absent: a model that comes from the run cache was not measured here.
         plots: the folder of CSV files that `evaluate` writes.
+        comparison: may be absent: then the report tells of one model alone.
         output: the report, which alone may differ from the commit.
 
     Raises:
         ProjectError: a file is missing or damaged, or the metrics are not those of the lock.
     """
+    locked = read(lock, lambda text: keyed(yaml.safe_load(text)))
     facts = Facts(
         params=params,
         metrics=read(metrics, mapping),
         data=read(data, mapping),
         system=read(system, mapping) if system.exists() else None,
         plots={kind: read(plots / f"{kind}.csv", rows) for kind in kinds(params)},
-        lock=read(lock, lambda text: keyed(yaml.safe_load(text))),
+        lock=locked,
         commit=commit(lock, output),
+        comparison=comparisons.read(comparison, find(locked, *MODEL)[1]),
     )
     agree(facts, metrics, lock)
     return facts

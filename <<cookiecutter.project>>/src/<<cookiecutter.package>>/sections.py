@@ -1,10 +1,12 @@
-"""The closed sections of a report, each with its answer in the title, and its last line."""
+"""The closed sections of a report, each with its answer in the title."""
 
-from datetime import timedelta
-from typing import Any
-
+from . import compared
 from .charts import bar, chart, thin
+from .compared import gate
+from .cost import cost
 from .facts import Facts, Row
+from .provenance import provenance
+from .sides import data
 from .slices import slices
 from .text import NARROW, Section, code, number, percent, places, span, table, tag
 from .wording import IN_UNITS, lower, title
@@ -17,7 +19,14 @@ Bin = tuple[float, float, int]
 
 def sections(facts: Facts) -> list[Section]:
     """All sections, the most wanted first."""
-    found = [slices(facts), features(facts), data(facts), cost(facts)]
+    comparison = facts.comparison
+    if comparison is not None and comparison.verdict == "unchanged":
+        return []
+    if comparison is None or comparison.verdict == "first":
+        found = [gate(comparison) if comparison else None, slices(facts)]
+    else:
+        found = compared.sections(facts, comparison)
+    found += [features(facts), data(facts), cost(facts)]
     found += [residuals(facts), calibration(facts), provenance(facts)]
     return [section for section in found if section is not None]
 
@@ -60,79 +69,6 @@ def importance_note(facts: Facts) -> str:
     text = f"Mean ± standard deviation of {options.importance_repeats} shuffles of each feature on "
     text += f"{count:,} held-out rows. A feature whose twin stays unshuffled looks idle."
     return f"<sub>{text}</sub>"
-
-
-def data(facts: Facts) -> Section:
-    """What the model was trained and judged on."""
-    trained = facts.data["rows"] - facts.held
-    groups = f" in {facts.clusters}" if facts.params.task.cluster else ""
-    lines = [
-        ["Rows that keep the contract", f"{facts.data['rows']:,}"],
-        ["Rows to train on", f"{trained:,}"],
-        ["Held-out rows", f"{facts.held:,}{groups}: {side(facts)}"],
-        ["Columns", f"{facts.data['columns']:,}"],
-        ["Files", f"{facts.data['files']:,}"],
-    ]
-    if facts.params.ingest.until:
-        lines.append(["Declared to reach until", f"{facts.params.ingest.until}"])
-    answer = f"{trained:,} rows to train on, {facts.held:,} held out"
-    return Section("Data", answer, table(["Data", "Value"], "ll", lines))
-
-
-def side(facts: Facts) -> str:
-    """Which rows are held out, by the rule of `split`."""
-    split, until = facts.params.split, facts.params.ingest.until
-    if until:
-        first = until - timedelta(weeks=split.holdout_weeks) + timedelta(days=1)
-        return f"the last {split.holdout_weeks} weeks, {first} to {until}"
-    group = code(split.group or facts.params.task.key)
-    return f"{percent(split.holdout_share)} by a stable hash of {group}"
-
-
-def cost(facts: Facts) -> Section:
-    """Time, memory and size. They differ between equal runs, so they may be another machine's."""
-    if facts.system is None:
-        text = (
-            "The model came out of the run cache or the store, and was not trained on this machine."
-        )
-        return Section("Cost", "not measured here", text)
-    found = facts.system
-    figures = {
-        "Training": seconds(found["fit_seconds"]),
-        "Training, with the simple models and the measurements": seconds(found["train_seconds"]),
-        "Peak memory": size(found["peak_memory_bytes"]),
-        "GPU": gpu(found["gpu"]),
-        "Model file": size(found["model_bytes"]),
-        "Prediction, one row, median": f"{milliseconds(found['latency_median_ms'])}",
-        "Prediction, one row, 95th percentile": f"{milliseconds(found['latency_p95_ms'])}",
-        "Prediction, all held-out rows": f"{found['batch_rows_per_second']:,} rows a second",
-    }
-    body = table(["Cost", "Value"], "lr", [[name, text] for name, text in figures.items()])
-    if found.get("model") != facts.inputs["Model"][1]:
-        note = "These figures are another model's: this one came out of the run cache or the store."
-        return Section("Cost", "not measured here; another model's figures", f"{note}\n\n{body}")
-    answer = f"{figures['Training']} to train, {figures['Peak memory']}, "
-    answer += f"{figures['Prediction, one row, median']} for one prediction"
-    return Section("Cost", answer, body)
-
-
-def seconds(value: float) -> str:
-    return f"{number(value, places(value, 2))}{NARROW}s"
-
-
-def milliseconds(value: float) -> str:
-    return f"{number(value, places(value, 2))}{NARROW}ms"
-
-
-def size(count: int) -> str:
-    return f"{number(count / 1e6, places(count / 1e6, 2))}{NARROW}MB"
-
-
-def gpu(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return "not used"
-    used = f"{number(found['utilization_percent'], 0)}{NARROW}% used"
-    return f"{code(found['name'])}, {used}, {found['peak_memory_mib']:,}{NARROW}MiB"
 
 
 def residuals(facts: Facts) -> Section | None:
@@ -181,12 +117,37 @@ def calibration(facts: Facts) -> Section | None:
     if not found:
         return None
     share = facts.params.task.kind == "binary"
-    factor = 100 if share else 1
-    points = [(factor * row["predicted"], factor * row["observed"]) for row in thin(found)]
+    shown, base = thin(found), bins(facts)
+    lines = {"now" if base else "observed": [row["observed"] for row in shown]}
+    lines["perfect"] = [row["predicted"] for row in shown]
+    if base:
+        lines["base"] = [between(base, place) for place in lines["perfect"]]
+    if share:
+        lines = {name: [100 * value for value in line] for name, line in lines.items()}
     note = (
         "Blue: observed. Grey: perfect. Where blue is above grey, the model predicted too little."
     )
-    return Section("Calibration", averages(found, share), f"{note}\n\n{chart(points, share)}")
+    if base:
+        note = f"{note} Orange: observed of base, drawn between its own bins."
+    return Section("Calibration", averages(found, share), f"{note}\n\n{chart(lines, share)}")
+
+
+def bins(facts: Facts) -> list[dict[str, float]]:
+    """Base's calibration, where the comparison has it."""
+    base = facts.comparison.base if facts.comparison else None
+    return sorted(base.calibration if base else [], key=lambda row: row["predicted"])
+
+
+def between(found: list[dict[str, float]], place: float) -> float:
+    """What would be observed at a prediction: it is off by as much as the bins around it."""
+    off = [row["observed"] - row["predicted"] for row in found]
+    for i, row in enumerate(found):
+        if row["predicted"] >= place:
+            left = found[max(i - 1, 0)]["predicted"]
+            width = row["predicted"] - left
+            share = (place - left) / width if width else 1
+            return place + off[max(i - 1, 0)] * (1 - share) + off[i] * share
+    return place + off[-1]
 
 
 def averages(found: list[Row], share: bool) -> str:
@@ -199,22 +160,3 @@ def averages(found: list[Row], share: bool) -> str:
     else:
         texts = [number(mean, places(most)) for mean in means]
     return f"{texts[0]} predicted on average, {texts[1]} observed"
-
-
-def provenance(facts: Facts) -> Section:
-    """Where each part comes from, by the hashes of `dvc.lock`."""
-    task, options = facts.params.task, facts.params.train
-    estimator = options.estimator.rpartition(".")[2]
-    what = f"{code(estimator)} predicts {code(task.target)} from {len(task.features)} features"
-    lines = [["Commit", facts.commit], ["Estimator", what], ["Parameters", "`params.yaml`"]]
-    for name, (path, digest) in facts.inputs.items():
-        lines.append([name, f"{code(path)} {code(digest[:8])}" if path else "not in dvc.lock"])
-    answer = f"{facts.commit.replace('`', '')}, {tag(estimator)}"
-    note = "<sub>Hashes are the first eight digits of the MD5 in `dvc.lock`.</sub>"
-    return Section("Provenance", answer, f"{table(['Origin', 'Value'], 'll', lines)}\n\n{note}")
-
-
-def origin(facts: Facts) -> str:
-    """The report's last line."""
-    hashes = [f"{name.lower()} {code(md5[:8])}" for name, (_, md5) in facts.inputs.items() if md5]
-    return f"<sub>{' · '.join([facts.commit, *hashes])}</sub>"

@@ -1,9 +1,14 @@
 """The section of the slices: the headline metric in each group of the held-out rows."""
 
+from typing import TypeVar
+
+from .alone import digits
 from .charts import Axis, bounds, drawing, ruler
 from .facts import Facts, Row
 from .text import Section, code, number, table, tag
-from .wording import decimals, heading, lower, small, title
+from .wording import heading, lower, small, title
+
+One = TypeVar("One")
 
 WEAKEST, STRONGEST = 20, 5
 """The most slices that are shown from either end."""
@@ -17,32 +22,31 @@ def slices(facts: Facts) -> Section | None:
     found.sort(key=lambda row: row["value"], reverse=lower(facts.headline))
     if not found:
         return Section("Slices", "none can be judged", unjudged(facts))
-    shown, hidden = shorten(found)
+    shown, hidden = shorten(found, "`slices.csv`")
     parts = [slice_table(facts, shown), hidden, unjudged(facts)]
     return Section("Slices", extremes(facts, found), "\n\n".join(filter(None, parts)))
 
 
 def extremes(facts: Facts, found: list[Row]) -> str:
     """The weakest and the strongest slice, in HTML."""
-    digits = decimals(facts.headline, facts.metrics[facts.headline])
-    ends = [f"{tag(row['group'])} {number(row['value'], digits)}" for row in (found[0], found[-1])]
+    count = digits(facts)
+    ends = [f"{tag(row['group'])} {number(row['value'], count)}" for row in (found[0], found[-1])]
     if len(found) == 1:
         return f"1; {ends[0]}"
     return f"{len(found):,}; weakest {ends[0]}, strongest {ends[1]}"
 
 
-def shorten(found: list[Row]) -> tuple[list[Row], str]:
+def shorten(found: list[One], source: str) -> tuple[list[One], str]:
     """The weakest and the strongest slices, and a line that counts those between."""
     hidden = len(found) - WEAKEST - STRONGEST
     if hidden <= 0:
         return found, ""
-    note = f"{hidden:,} slices between these are not shown; `slices.csv` has them all."
+    note = f"{hidden:,} slices between these are not shown; {source} has them all."
     return [*found[:WEAKEST], *found[-STRONGEST:]], note
 
 
 def slice_table(facts: Facts, shown: list[Row]) -> str:
-    name, whole = facts.headline, facts.metrics[facts.headline]
-    digits, axis = decimals(name, whole), slice_axis(facts, shown)
+    name, count, axis = facts.headline, digits(facts), slice_axis(facts, shown)
     head = [
         "Slice",
         "Rows",
@@ -55,7 +59,7 @@ def slice_table(facts: Facts, shown: list[Row]) -> str:
             f"{code(row['group'])} <sub>{code(row['slice'])}</sub>",
             f"{row['rows']:,.0f}",
             f"{row['clusters']:,.0f}",
-            f"{number(row['value'], digits)}{small(row['low'], row['high'], digits)}",
+            f"{number(row['value'], count)}{small(row['low'], row['high'], count)}",
             drawing(row["low"], row["value"], row["high"], axis),
         ]
         for row in shown

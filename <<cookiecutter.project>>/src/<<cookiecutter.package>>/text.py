@@ -5,8 +5,15 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import groupby
 
 MINUS, NARROW = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
+
+WORD = re.compile(r"[(\"'“‘+−-]*[^\W_]+(?:[.,'’+−–-][^\W_]+)*%?[)\"'”’]*[.,;:!?]*|[→≥≤≈±×–%]")
+"""A word that is no Markdown and that GitHub does not link."""
+
+LINKED = re.compile(r"(?i)\W*(www\..*|[0-9a-f]{7,40}|[a-z]+-[0-9]+)\W*")
+"""What GitHub makes a link of: an address, a commit, a reference to another tracker."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,43 @@ def code(value: str, limit: int = 60) -> str:
     shown = clean(value, limit)
     if not shown:
         return "(empty)"
-    fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
+    marks = "`" * (ticks(shown) + 1)
     pad = " " if shown[0] == "`" or shown[-1] == "`" else ""
-    return f"{fence}{pad}{shown}{pad}{fence}".replace("|", r"\|")
+    return f"{marks}{pad}{shown}{pad}{marks}"
+
+
+def ticks(value: str) -> int:
+    """The longest run of backticks."""
+    return max((len(run) for run in re.findall("`+", value)), default=0)
+
+
+def prose(sentence: str, limit: int = 1000) -> str:
+    """A stranger's sentence: plain words as they are, all else in code spans."""
+    words = clean(sentence, limit).split(" ")
+    parts = []
+    for safe, run in groupby(enumerate(words), lambda word: harmless(*word)):
+        text = " ".join(word for _, word in run)
+        bare = text if safe else text.rstrip(".,;:") or text
+        parts.append(text if safe else code(bare, limit) + text[len(bare) :])
+    return " ".join(parts)
+
+
+def harmless(place: int, word: str) -> bool:
+    """Whether a word means nothing to Markdown or GitHub; a list's number would open a list."""
+    lists = place == 0 and re.fullmatch(r"\d+[.)]|\W+", word)
+    return bool(WORD.fullmatch(word)) and not LINKED.fullmatch(word) and not lists
+
+
+def fence(lines: list[str], language: str = "") -> str:
+    """Clean lines as a code block that nothing in them can end."""
+    marks = "`" * max(3, ticks("\n".join(lines)) + 1)
+    return "\n".join([f"{marks}{language}", *lines, marks])
+
+
+def link(words: str, address: str | None) -> str:
+    """A link, where the address is a plain one; else the words alone."""
+    safe = address and re.fullmatch(r"https://[\w.-]+(:\d+)?(/[\w.-]+)*", address)
+    return f"[{words}]({address})" if safe else words
 
 
 def tag(value: str, limit: int = 60) -> str:
@@ -54,10 +95,11 @@ def verbatim(picture: str) -> str:
 
 
 def table(head: list[str], align: str, rows: list[list[str]]) -> str:
-    """A Markdown table; `align` has one of l, r, c for each column."""
+    """A Markdown table of any cells; `align` has one of l, r, c for each column."""
     rule = {"l": ":--", "r": "--:", "c": ":-:"}
     lines = [head, [rule[side] for side in align], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:

@@ -19,15 +19,24 @@ NAMES = {
 IN_UNITS = ("mae", "rmse")
 """Metrics in the target's own unit; the others are scores with three decimals."""
 
+RESULTS = {
+    "better": "▲ better",
+    "worse": "▼ worse",
+    "unclear": "≈ unclear",
+    "small": "– too small",
+}
+"""How a result is shown: a sign and a word, never a colour alone."""
+
 
 def title(name: str) -> str:
     """A metric's name in a sentence, without the arrow."""
     return NAMES.get(name, code(name)).removesuffix(" ↓")
 
 
-def heading(name: str) -> str:
-    """A metric's name in a table, with its arrow."""
-    return NAMES.get(name, code(name)).replace(" ↓", f"{NARROW}↓")
+def heading(name: str, low: bool | None = None) -> str:
+    """A metric's name in a table, with its arrow; `low` says it where the name does not."""
+    arrow = f"{NARROW}↓" if (lower(name) if low is None else low) else ""
+    return f"{title(name)}{arrow}"
 
 
 def lower(name: str) -> bool:
@@ -42,6 +51,12 @@ class Gain(NamedTuple):
     high: float | None
 
     @property
+    def turned(self) -> "Gain":
+        """The same from the other side: a gain as a loss."""
+        value, high, low = (None if x is None else -x for x in self)
+        return Gain(value, low, high)
+
+    @property
     def better(self) -> bool:
         return self.low is not None and self.low > 0
 
@@ -52,8 +67,10 @@ class Gain(NamedTuple):
     @property
     def word(self) -> str:
         if self.value is None:
-            return "undefined"
-        return "▲ better" if self.better else "▼ worse" if self.worse else "≈ unclear"
+            return "– undefined"
+        if self.low is None or self.high is None:
+            return "– no interval"
+        return RESULTS["better" if self.better else "worse" if self.worse else "unclear"]
 
     def over(self, name: str, digits: int) -> str:
         """The gain as part of a sentence."""
@@ -62,8 +79,7 @@ class Gain(NamedTuple):
         if self.better:
             return f"better than {name} by {interval(self, digits)}"
         if self.worse:
-            lost = Gain(*(-x if x is not None else None for x in (self.value, self.high, self.low)))
-            return f"worse than {name} by {interval(lost, digits)}"
+            return f"worse than {name} by {interval(self.turned, digits)}"
         return f"not clearly better than {name}, {interval(self, digits, sign=True)}"
 
 
@@ -72,13 +88,12 @@ def gain(found: dict[str, Any], simple: str) -> Gain:
     return Gain(own["gain"], own["gain_low"], own["gain_high"])
 
 
-def decimals(name: str, found: dict[str, Any]) -> int:
-    """Three for a score; else three digits of the value, or two of the gain's interval."""
-    if name in NAMES and name not in IN_UNITS:
+def decimals(name: str, value: float | None, change: Gain) -> int:
+    """Three for a score; else three digits of the value, or two of the change's interval."""
+    if name not in IN_UNITS and (name in NAMES or value is None or abs(value) < 10):
         return 3
-    over = gain(found, "linear")
-    half = (over.high - over.low) / 2 if over.low is not None and over.high is not None else None
-    return max(places(found["value"]), places(half, 2))
+    half = None if change.low is None or change.high is None else (change.high - change.low) / 2
+    return max(places(value), places(half, 2))
 
 
 def interval(gain: Gain, digits: int, sign: bool = False) -> str:

@@ -1,0 +1,90 @@
+"""The report where nothing could be compared: what failed, why, and what to do next.
+
+It is a function of text, and imports nothing that is not Python's own: a job that has none of the
+team's code can make it.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from .text import clean, code, fence, harmless, prose
+
+CAUSES = {
+    "params": (
+        "`params.yaml` is not valid",
+        "Correct the value and push; `make repro` says the same on a laptop.",
+    ),
+    "contract": (
+        "the data breaks its contract",
+        "Mend the source, or the contract in `schema.py`, then `make repro` and push.",
+    ),
+    "lock": (
+        "`dvc.lock` does not hold together",
+        "Run `make repro` on this branch, `make push`, then commit `dvc.lock` and `reports/`.",
+    ),
+    "store": (
+        "the store lacks what `dvc.lock` names",
+        "Run `make push` where the model was trained, then run this job again.",
+    ),
+    "train": (
+        "training failed",
+        "`make repro` does the same on a laptop; the job's log has all that it printed.",
+    ),
+    "compare": (
+        "the models could not be compared",
+        "`make compare` does the same on a laptop; the job's log has all that it printed.",
+    ),
+}
+"""What is told for each kind of failure: what is wrong, and the next step."""
+
+LINES = 60
+"""The most lines of details; of a longer log its end is kept, of a table its beginning."""
+
+
+def run(cause: Path, output: Path, details: Path) -> None:
+    """Write `output` with the sentence on standard input; the file of details may be absent."""
+    known = details.read_text(encoding="utf-8", errors="replace") if details.is_file() else None
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(report(cause.name, sys.stdin.read(), known), encoding="utf-8")
+
+
+def report(cause: str, sentence: str, details: str | None = None) -> str:
+    """The report, as Markdown.
+
+    Args:
+        cause: a key of `CAUSES`, or the name of the job that failed.
+        sentence: what the failed command said; only its first paragraph is told.
+        details: a table of violations, or the end of a log.
+    """
+    what, step = CAUSES.get(cause, (f"{code(cause)} failed", "The job's log has all it printed."))
+    first = re.split(r"\n\s*\n", sentence.strip())[0]
+    said = prose(first) if first else "It left no sentence behind."
+    parts = [f"### ⛔ Blocked: {what}", said, shown(details or "")]
+    parts += [
+        f"**Next:** {step}",
+        "<sub>No model was judged, so there is nothing to compare.</sub>",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def shown(details: str) -> str:
+    """A table that does nothing but show, as it is; all else as a code block."""
+    lines = [line for line in details.splitlines() if line.strip()]
+    rows = [line for line in lines if line.startswith("|")]
+    if len(rows) > 2 and all(map(plain, rows)):
+        return "\n".join(rows[:LINES])
+    return fence([clean(line, 200) for line in lines[-LINES:]], "text") if lines else ""
+
+
+def plain(row: str) -> bool:
+    """Whether each cell of a row holds only code spans, harmless words and commas."""
+    if len(row) > 2000 or "watermark.png" in row or not row.isprintable():
+        return False
+    return all(map(harmless_cell, re.split(r"(?<!\\)\|", row)))
+
+
+def harmless_cell(cell: str) -> bool:
+    rest = re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", " ", cell)
+    words = re.sub(r",|:?-{2,}:?", " ", rest).split()
+    return all(harmless(place, word) for place, word in enumerate(words, 1))
