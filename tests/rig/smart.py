@@ -1,0 +1,114 @@
+"""Git over HTTPS: Git's own http-backend, and what GitHub checks around it."""
+
+import functools
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+from .account import Token
+from .bare import Bare, executable
+
+if TYPE_CHECKING:
+    from .server import Handler
+
+SERVICES = {"git-upload-pack": "read", "git-receive-pack": "write"}
+ASK = {"WWW-Authenticate": 'Basic realm="GitHub"'}
+PUSHING = threading.Lock()
+
+
+def serve(handler: "Handler", path: str, query: str, body: bytes) -> None:
+    name, _, rest = path.removeprefix("/").partition("/")
+    short, _, action = rest.partition("/")
+    repository = f"{name}/{short.removesuffix('.git')}"
+    service = query.partition("service=")[2] if action == "info/refs" else action
+    bare = bare_of(handler, repository)
+    if bare is None or service not in SERVICES:
+        return handler.reply(404, b"Not Found", {})
+    token = handler.token()
+    if token is None:
+        return handler.reply(401, b"", ASK)
+    job = handler.job()
+    allowed = may(handler, token, job, repository, SERVICES[service])
+    status = 200 if allowed else 403
+    if action == "info/refs":  # the first request of each command
+        status = (handler.strike(service) or status) if allowed else status
+        handler.hub.log(service, status, token, job, ("contents",), SERVICES[service])
+    if status != 200:
+        who = token.account.login
+        said = f"Permission to {repository}.git denied to {who}." if status == 403 else "Error"
+        return handler.reply(status, said.encode(), {"Content-Type": "text/plain"})
+    if action == "git-receive-pack":
+        return receive(handler, bare, token, query, body)
+    return handler.reply(*backend(handler, bare, token, action, query, body))
+
+
+def bare_of(handler: "Handler", repository: str) -> Bare | None:
+    hub = handler.hub
+    return hub.git if repository == hub.name else hub.forks.get(repository)
+
+
+def may(handler: "Handler", token: Token, job: str | None, repository: str, level: str) -> bool:
+    """Anybody reads a fork, its owner writes it; the repository asks for `contents`."""
+    if repository != handler.hub.name:
+        return level == "read" or repository.startswith(f"{token.account.login}/")
+    if token.run is not None:
+        given = token.run.permissions(job or "").get("contents", "none")
+    elif token.scopes is not None:
+        given = token.scopes.get("contents", "none")
+    else:
+        return token.account.may(level)
+    return given == "write" or given == level
+
+
+def receive(handler: "Handler", bare: Bare, token: Token, query: str, body: bytes) -> None:
+    """One push at a time, so that each change of a ref has one cause; events, then the answer."""
+    hub = handler.hub
+    with PUSHING:
+        before = bare.refs()
+        answer = backend(handler, bare, token, "git-receive-pack", query, body)
+        after = bare.refs()
+        with hub.lock:
+            for ref in sorted(before.keys() | after.keys()):
+                if before.get(ref) != after.get(ref):
+                    hub.ref_moved(ref, before.get(ref), after.get(ref), token, bare)
+    handler.reply(*answer)
+
+
+def backend(
+    handler: "Handler", bare: Bare, token: Token, action: str, query: str, body: bytes
+) -> tuple[int, bytes, dict[str, str]]:
+    headers = handler.headers
+    environment = {
+        "PATH": handler.hub.environment["PATH"],
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "GIT_PROJECT_ROOT": str(bare.path),
+        "PATH_INFO": f"/{action}",
+        "QUERY_STRING": query,
+        "REQUEST_METHOD": handler.command,
+        "CONTENT_TYPE": headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_CONTENT_ENCODING": headers.get("Content-Encoding", ""),
+        "GIT_PROTOCOL": headers.get("Git-Protocol", ""),
+        "REMOTE_USER": token.account.login,  # it permits pushes
+        "RIG_NO_WORKFLOWS": "" if may_change_workflows(token) else "1",
+    }
+    done = subprocess.run([program()], input=body, env=environment, capture_output=True)
+    head, _, content = done.stdout.partition(b"\r\n\r\n")
+    lines = (line.partition(": ") for line in head.decode().split("\r\n"))
+    sent = {name: value for name, _, value in lines}
+    status = int(sent.pop("Status", "200").split()[0])
+    return status, content, sent
+
+
+def may_change_workflows(token: Token) -> bool:
+    """A person may; a workflow's token never, an app if it was installed so."""
+    if token.run is not None:
+        return False
+    return token.scopes is None or token.scopes.get("workflows") == "write"
+
+
+@functools.cache
+def program() -> str:
+    return executable("git-http-backend")
