@@ -35,7 +35,6 @@ COMMANDS = {
         "write the report",
         ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
     ),
-    "problem": ("write the report where nothing could be compared", ["cause", "output", "details"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "push": ("put data and models into the store", []),
     "pull": ("get data and models from the store", []),
@@ -75,15 +74,12 @@ def attempt(command: str, call: Callable[[], int | None]) -> int:
     except ProjectError as error:
         print(f"{command}: {error}", file=sys.stderr)
         if place := os.environ.get("PROBLEM_FILE"):
-            Path(place).write_text(f"{error}\n", encoding="utf-8")
+            Path(place).write_text(f"{command}: {error}\n", encoding="utf-8")
         return error.exit_code
 
 
 def run(command: str, paths: dict[str, Path]) -> int | None:
     """Run one command; only `compare` has an exit code of its own, that of its verdict."""
-    if command == "problem":  # it is needed where params.yaml cannot be read
-        import_module(".problem", __package__).run(**paths)
-        return None
     from . import params
 
     name = "store" if command in ("push", "pull") else command

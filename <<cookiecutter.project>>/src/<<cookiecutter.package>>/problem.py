@@ -5,8 +5,6 @@ team's code can make it.
 """
 
 import re
-import sys
-from pathlib import Path
 
 from .text import clean, code, fence, harmless, prose
 
@@ -31,6 +29,14 @@ CAUSES = {
         "training failed",
         "`make repro` does the same on a laptop; the job's log has all that it printed.",
     ),
+    "data": (
+        "the data could not be brought in",
+        "`make repro` does the same on a laptop; the job's log has all that it printed.",
+    ),
+    "publish": (
+        "the model could not be published",
+        "Run the failed job again: what it did already is found and not done twice.",
+    ),
     "compare": (
         "the models could not be compared",
         "`make compare` does the same on a laptop; the job's log has all that it printed.",
@@ -40,13 +46,6 @@ CAUSES = {
 
 LINES = 60
 """The most lines of details; of a longer log its end is kept, of a table its beginning."""
-
-
-def run(cause: Path, output: Path, details: Path) -> None:
-    """Write `output` with the sentence on standard input; the file of details may be absent."""
-    known = details.read_text(encoding="utf-8", errors="replace") if details.is_file() else None
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(report(cause.name, sys.stdin.read(), known), encoding="utf-8")
 
 
 def report(cause: str, sentence: str, details: str | None = None) -> str:

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from ..report import problem
+from ..problem import CAUSES, report
 
 ORDER = ("validate", "train", "compare", "publish")
+"""The jobs whose failure is told; the first that failed is the cause of the others."""
 
 
 def run(results: str, folder: Path, output: Path) -> None:
@@ -13,18 +14,32 @@ def run(results: str, folder: Path, output: Path) -> None:
 
     Args:
         results: the workflow's `needs` as JSON.
-        folder: the artifacts that failed jobs left, `problem-JOB` each.
+        folder: the artifacts that failed jobs left, one `problem-JOB` each.
     """
     needs = json.loads(results)
-    ended = [job for job in ORDER if needs.get(job, {}).get("result") in ("failure", "cancelled")]
-    job = ended[0] if ended else "validate"
+    failed = [job for job in ORDER if needs.get(job, {}).get("result") in ("failure", "cancelled")]
+    job = failed[0] if failed else ORDER[0]
     left = folder / f"problem-{job}"
-    sentence, table = (read(left / name) for name in ("problem.txt", "reports/violations.md"))
-    text = problem(job, sentence or "It left no sentence: the log of the run has more.", table)
+    command, _, sentence = read(left / "problem.txt").partition(": ")
+    table = read(left / "reports/violations.md")
+    text = report(cause(job, command, sentence, table), sentence, table)
     before = read(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(f"{text}\n\n{before}" if before else text, encoding="utf-8")
+    output.write_text(f"{text}\n{before}\n" if before else text, encoding="utf-8")
     print(f"problem: {job}: {sentence}")
+
+
+def cause(job: str, command: str, sentence: str, table: str) -> str:
+    """Which kind of failure it was: a key of `CAUSES`, or the job's name."""
+    if sentence.startswith("params.yaml"):
+        return "params"
+    if table:
+        return "contract"
+    if "lacks" in sentence and "make push" in sentence:
+        return "store"
+    if command == "verify":
+        return "lock"
+    return job if job in CAUSES else "data"
 
 
 def read(path: Path) -> str:
