@@ -180,12 +180,14 @@ def calibration(facts: Facts) -> Section | None:
     found = facts.plots["calibration"]
     if not found:
         return None
-    share = facts.params.task.kind == "binary"
+    share = facts.params.task.kind != "regression"
     factor = 100 if share else 1
     points = [(factor * row["predicted"], factor * row["observed"]) for row in thin(found)]
     note = (
         "Blue: observed. Grey: perfect. Where blue is above grey, the model predicted too little."
     )
+    if facts.params.task.kind == "multiclass":
+        note += " Of each row it is the likeliest class that counts."
     return Section("Calibration", averages(found, share), f"{note}\n\n{chart(points, share)}")
 
 
