@@ -149,6 +149,116 @@ for _ in range(int(sys.argv[2])):
     print(json.dumps([ours, seconds(scan, clean)]))
 """
 
+# Pairs of models on days that share their luck, judged by the gate itself. A model is the signal
+# that all see, and noise of its own on each row and on each day.
+RATES = """
+import json
+import math
+
+import msgspec
+import numpy as np
+import polars as pl
+from flight_delays import compare, params
+
+values, rng = params.load(), np.random.default_rng(1)
+METRICS = {"binary": "roc_auc", "regression": "mae", "multiclass": "log_loss"}
+RED = ("worse", "blocked")
+SHARES = np.geomspace(0.2, 0.002, 16)
+SHARES /= SHARES.sum()
+
+
+def softmax(scores):
+    return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+
+
+def tables(kind, days, rows, noises, slices):
+    size = np.maximum(rng.lognormal(math.log(rows), 0.5, days).astype(int), 5)
+    day = np.repeat(np.arange(days), size)
+    width = 3 if kind == "multiclass" else 1
+    signal = rng.normal(0, 1, (len(day), width)) + rng.normal(0, 0.5, (days, width))[day]
+    luck = rng.random(len(day))
+    if kind == "regression":
+        truth = signal[:, 0] + rng.normal(0, 1, len(day))
+    elif kind == "binary":
+        truth = luck < 1 / (1 + np.exp(1 - signal[:, 0]))
+    else:
+        truth = (softmax(signal).cumsum(axis=1)[:, :2] < luck[:, None]).sum(axis=1)
+    common = {"key": np.arange(len(day)), "cluster": day, "truth": truth.astype(float)}
+    if slices:
+        common["slice"] = rng.choice(len(SHARES), len(day), p=SHARES)
+    for noise in noises:
+        seen = signal + noise * rng.normal(0, 1, signal.shape)
+        seen += noise / 2 * rng.normal(0, 1, (days, width))[day]
+        score = seen[:, 0] if kind == "regression" else 1 / (1 + np.exp(1 - seen[:, 0]))
+        if kind == "multiclass":
+            score = pl.Series(softmax(seen), dtype=pl.Array(pl.Float64, width))
+        yield pl.DataFrame(common | {"score": score})
+
+
+def judged(kind, days, rows, noises, slices=False, margin=0.0):
+    task = msgspec.structs.replace(values.task, kind=kind, metric=METRICS[kind])
+    gate = msgspec.structs.replace(values.gate, floors={}, jump=None, margin=margin)
+    return compare.compare(*tables(kind, days, rows, noises, slices), task=task, gate=gate)
+
+
+def rate(name, setting, count, holds):
+    found = sum(holds() for _ in range(count))
+    print(json.dumps([name, setting, found, count]), flush=True)
+
+
+for kind in METRICS:
+    whole = judged(kind, 3000, 100, (0.5, 0.2))["metrics"][METRICS[kind]]
+    half = abs(whole["difference"]) / 2
+    for days in (12, 20, 30, 60):
+        setting = f"{kind} {days} days"
+        better = lambda: judged(kind, days, 50, (0.3, 0.3))["verdict"] == "better"
+        rate("better", setting, 800, better)
+        red = lambda: judged(kind, days, 50, (0.5, 0.2), margin=half)["verdict"] in RED
+        rate("blocked", setting, 200, red)
+for days in (20, 60):
+    def false_block():
+        found = judged("binary", days, 200, (0.3, 0.3), slices=True)["slices"]
+        return any(each["result"] == "worse" for each in found)
+    rate("slices", f"{days} days", 600, false_block)
+"""
+
+# Prediction files of so many rows, and the seconds of the command beside its imports.
+PREDICTIONS = """
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+folder, rows = Path(sys.argv[1]), int(sys.argv[2])
+rng = np.random.default_rng(0)
+truth = rng.random(rows) < 0.3
+common = {
+    "key": pl.Series(rng.permutation(rows)).cast(pl.String),
+    "cluster": rng.integers(0, 56, rows),
+    "truth": truth.astype(float),
+    "carrier": rng.integers(0, 16, rows).astype(str),
+    "origin": rng.integers(0, 3, rows).astype(str),
+}
+folder.mkdir(parents=True)
+for name in ("now", "base"):
+    score = 1 / (1 + np.exp(1 - truth - rng.normal(0, 1, rows)))
+    table = pl.DataFrame(common | {"score": score}).sample(fraction=1, shuffle=True, seed=1)
+    table.write_parquet(folder / f"{name}.parquet")
+"""
+SECONDS = """
+import sys, time
+from pathlib import Path
+
+from flight_delays import compare, params
+
+folder, values = Path(sys.argv[1]), params.load()
+for _ in range(9):
+    begun = time.perf_counter()
+    compare.run(values, folder / "now.parquet", folder / "base.parquet", None, folder / "out.json")
+    print("seconds", time.perf_counter() - begun)
+"""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -479,6 +589,55 @@ def stage_peak(bench: Bench, stage: str, table: Path) -> float:
     return peak / MIB
 
 
+def gate(bench: Bench) -> list[Result]:
+    """How often the gate is wrong, on simulated pairs of models whose truth is known."""
+    say("gate: judging some 13,000 pairs of models")
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for line in bench.run("python", "-c", RATES).output.splitlines():
+        name, setting, hits, count = json.loads(line)
+        found.setdefault(name, []).append((setting, hits, count))
+    return [
+        rates("equal models called better", found["better"], goal=2.5),
+        rates("a true drop of twice the margin blocked", found["blocked"], goal=95, at_least=True),
+        rates("equal models blocked by one of 16 slices", found["slices"], goal=3),
+    ]
+
+
+def rates(
+    name: str, found: list[tuple[str, int, int]], goal: float, at_least: bool = False
+) -> Result:
+    """Percentages, one for each setting; the note has them pooled, with their standard error."""
+    hits, count = sum(row[1] for row in found), sum(row[2] for row in found)
+    pooled = hits / count
+    error = math.sqrt(pooled * (1 - pooled) / count)
+    note = f"pooled {hits:,} of {count:,}: {100 * pooled:.2f} ± {100 * error:.2f} %; "
+    note += ", ".join(f"{setting} {100 * h / n:.1f}" for setting, h, n in found)
+    values = [100 * h / n for _, h, n in found]
+    return Result(name, values, goal=goal, at_least=at_least, unit=" %", note=note)
+
+
+def compare(bench: Bench) -> list[Result]:
+    """Two prediction files: the time for 100,000 rows, and memory as the rows grow."""
+    folder, peaks = bench.folder / "predictions", []
+    for rows in (100_000, 1_000_000, 10_000_000):
+        bench.run("python", "-c", PREDICTIONS, folder / str(rows), str(rows))
+    said = bench.run("python", "-c", SECONDS, folder / "100000").output
+    seconds = [float(line.split()[1]) for line in said.splitlines() if line.startswith("seconds")]
+    for rows in rounds("compare", 2):
+        files = folder / str(10 ** (6 + rows))
+        command = ("compare", files / "now.parquet", files / "base.parquet", "--out", files / "out")
+        peaks.append(bench.run("python", "-m", "flight_delays", *command))
+    shutil.rmtree(folder)
+    exponent = math.log10(peaks[1].peak_bytes / peaks[0].peak_bytes)
+    note = ", ".join(f"{p.peak_bytes / MIB:,.0f} MiB in {p.seconds:.0f} s" for p in peaks)
+    return [
+        Result("comparison of 100,000 rows", seconds, goal=0.5, unit=" s", note="beside imports"),
+        Result(
+            "memory of the comparison, 1 to 10 million rows: exponent", [exponent], 1, note=note
+        ),
+    ]
+
+
 MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
     "cold": cold,
     "nothing": nothing,
@@ -486,6 +645,8 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
     "generate": generate,
     "validate": validate,
     "memory": memory,
+    "gate": gate,
+    "compare": compare,
 }
 
 

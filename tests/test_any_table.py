@@ -101,6 +101,33 @@ def test_three_files_turn_the_project_into_a_regression(bake: Bake) -> None:
     assert len(project.read("scores.csv").splitlines()) == 3
 
 
+def test_a_target_of_many_classes_goes_through_the_pipeline(bake: Bake) -> None:
+    """The same houses in three classes: training, checks, report, gate and scoring."""
+    project = bake()
+    params = yaml.safe_load(project.read("params.yaml"))
+    params["task"] = TASK | {"kind": "multiclass", "metric": "log_loss", "target": "class"}
+    params["ingest"] = {"until": None, "houses": 6000}
+    params["train"]["arguments"] = {"max_iter": 60}
+    params["evaluate"]["slices"] = ["quarter"]
+    params["gate"]["floors"] = {"log_loss": 1.0}
+    project.write("params.yaml", yaml.safe_dump(params, sort_keys=False))
+    classes = '"class": np.digitize(size, [90, 150]),\n            "price":'
+    project.write("src/flight_delays/ingest.py", INGEST.lstrip().replace('"price":', classes))
+    columns = '"class": pa.Column(pl.Int64, pa.Check.in_range(0, 2)),\n        "price":'
+    project.write("src/flight_delays/schema.py", SCHEMA.lstrip().replace('"price":', columns))
+    output = project.make("repro", "sample", "check", "report").stdout
+    assert "Log loss" in output
+    metrics = json.loads(project.read("reports/metrics.json"))
+    assert metrics["roc_auc"]["value"] > 0.9
+    assert "likeliest class" in project.read("reports/report.md")
+    same = ["data/predictions.parquet", "data/predictions.parquet", "--out", "comparison.json"]
+    project.run(".venv/bin/python", "-m", "flight_delays", "compare", *same)
+    assert json.loads(project.read("comparison.json"))["kind"] == "multiclass"
+    project.write("new.csv", "house,size,rooms,quarter,price\n90001,100,3,Q1,1\n90002,,4,,1\n")
+    project.make("predict", INPUT="new.csv", OUTPUT="scores.csv")
+    assert project.read("scores.csv").splitlines()[0] == "house,score_0,score_1,score_2"
+
+
 @pytest.mark.parametrize(
     ("estimator", "arguments", "encoding"),
     [

@@ -40,9 +40,9 @@ src/PACKAGE/slices.py src/PACKAGE/split.py src/PACKAGE/store.py src/PACKAGE/tabl
 src/PACKAGE/text.py src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py
 src/PACKAGE/versus.py src/PACKAGE/wording.py tests/conftest.py tests/sample/2013-01.parquet
 tests/sample/2013-02.parquet tests/sample/2013-03.parquet tests/sample/2013-04.parquet
-tests/sample/2013-05.parquet tests/sample/2013-06.parquet tests/test_cli.py
-tests/test_evaluate.py tests/test_ingest.py tests/test_params.py tests/test_report.py
-tests/test_split.py tests/test_train.py tests/test_validate.py
+tests/sample/2013-05.parquet tests/sample/2013-06.parquet tests/test_cli.py tests/test_compare.py
+tests/test_evaluate.py tests/test_gate.py tests/test_ingest.py tests/test_params.py
+tests/test_report.py tests/test_split.py tests/test_train.py tests/test_validate.py
 """
 
 

@@ -27,6 +27,7 @@ IMPORTS = {
     "train": "msgspec numpy polars scipy skops sklearn",
     "evaluate": "msgspec numpy polars scipy",
     "report": "msgspec",
+    "compare": "msgspec numpy polars scipy",
 }
 
 
@@ -43,7 +44,9 @@ def project(oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> BakedProjec
 
 
 def words(project: BakedProject, stage: str) -> list[str]:
-    """The arguments with which dvc.yaml calls a stage."""
+    """The arguments with which dvc.yaml calls a stage, or with which a model meets itself."""
+    if stage == "compare":
+        return [stage, *2 * ["data/predictions.parquet"], "--out", "reports/comparison.json"]
     text = " ".join(project.read("dvc.yaml").split())
     if stage == "report":
         text = " ".join(project.read("Makefile").replace("\\\n", " ").split())

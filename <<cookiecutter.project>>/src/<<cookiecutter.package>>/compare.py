@@ -98,7 +98,7 @@ def compare(
         rows = align(given, task.kind)
     except Unusable as error:
         return result(Facts(task.metric, unusable=str(error)), gate, empty(task, gate))
-    whole = compare_metrics(rows, measured, gate)
+    whole, silent = compare_metrics(rows, measured, gate)
     slices = compare_slices(rows, measured[task.metric], task, gate)
     same = "base" in given and bool((rows.scores["now"] == rows.scores["base"]).all())
     facts = Facts(
@@ -106,6 +106,7 @@ def compare(
         now={name: value for name, (value, _) in whole.items()},
         over=whole[task.metric][1],
         slices=slices,
+        silent=silent,
         effective=effective(np.bincount(rows.cluster)),
         reported=reported,
         system=system,
@@ -120,8 +121,11 @@ Whole = dict[str, tuple[float, dict[str, Paired]]]
 """Each metric's value, and its differences from the baselines."""
 
 
-def compare_metrics(rows: Rows, measured: dict[str, Metric], gate: Gate) -> Whole:
-    part, found = rows.whole, {}
+def compare_metrics(
+    rows: Rows, measured: dict[str, Metric], gate: Gate
+) -> tuple[Whole, frozenset[str]]:
+    """Every metric on all rows, and the names of those that have no influence function."""
+    part, found, silent = rows.whole, {}, set()
     others = [name for name in rows.scores if name != "now"]
     for name, metric in measured.items():
         now = part.measure(metric, "now")
@@ -130,7 +134,9 @@ def compare_metrics(rows: Rows, measured: dict[str, Metric], gate: Gate) -> Whol
             for other in others
         }
         found[name] = now.value, pairs
-    return found
+        if np.isfinite(now.value) and np.isnan(now.sums).any():
+            silent.add(name)
+    return found, frozenset(silent)
 
 
 def compare_slices(rows: Rows, metric: Metric, task: Task, gate: Gate) -> dict[str, list[Slice]]:
@@ -170,7 +176,8 @@ def empty(task: Task, gate: Gate) -> dict[str, Any]:
 
 def describe(rows: Rows, facts: Facts, whole: Whole, task: Task, gate: Gate) -> dict[str, Any]:
     """What was measured, as plain values."""
-    tables = {name: metric_table(whole, name, task, gate) for name in ("base", "production")}
+    gates = {task.metric, *gate.floors} - facts.silent
+    tables = {name: metric_table(whole, name, gates) for name in ("base", "production")}
     slices = {name: [each.facts() for each in found] for name, found in facts.slices.items()}
     return empty(task, gate) | {
         "holdout": {
@@ -187,13 +194,13 @@ def describe(rows: Rows, facts: Facts, whole: Whole, task: Task, gate: Gate) -> 
     }
 
 
-def metric_table(whole: Whole, baseline: str, task: Task, gate: Gate) -> dict[str, Any]:
+def metric_table(whole: Whole, baseline: str, gates: set[str]) -> dict[str, Any]:
     found = {}
     for name, (value, pairs) in whole.items():
         entry: dict[str, Any] = dict.fromkeys(("base", "difference", "low", "high", "detectable"))
         entry |= pairs[baseline].facts() if baseline in pairs else {"now": plain(value)}
         entry["lower_is_better"] = name in LOWER_IS_BETTER
-        entry["gates"] = name == task.metric or name in gate.floors
+        entry["gates"] = name in gates
         found[name] = entry
     return found
 

@@ -27,9 +27,11 @@ def run(
     """Write what a reviewer needs to know about the model.
 
     Args:
-        predictions: Parquet with the columns key, cluster, truth, score, and one for each slice.
+        predictions: Parquet with the columns key, cluster, truth, score, and one for each slice;
+            of many classes the score is an array with the chance of each.
         summary: JSON with the metrics, their intervals, and the gain over the simple models.
-        plots: a folder of CSV files: slices, calibration, importance, and roc or residuals.
+        plots: a folder of CSV files: slices, calibration, importance; roc of a binary task,
+            residuals of a regression.
 
     Raises:
         ProjectError: the scores are not those of the held-out rows, or not all of them numbers.
@@ -45,10 +47,12 @@ def run(
     summary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     truth, score = values(rows, "truth"), values(rows, "score")
     write(slices(rows, measured[task.metric], params), plots / "slices.csv")
+    if task.kind == "multiclass":  # the likeliest class: its chance, and whether it was the one
+        truth, score = (score.argmax(axis=1) == truth).astype(float), score.max(axis=1)
     write(calibration(truth, score, options.bins), plots / "calibration.csv")
     if task.kind == "binary":
         write(roc(truth, score), plots / "roc.csv")
-    else:
+    elif task.kind == "regression":
         write(residuals(truth, score, options.bins), plots / "residuals.csv")
     losses = pl.read_parquet(importance).sort("loss", descending=True, maintain_order=True)
     write(losses, plots / "importance.csv")
@@ -71,7 +75,10 @@ def join(params: Params, holdout: Path, scores: Path) -> pl.DataFrame:
     given = pl.scan_parquet(scores)
     rows = held.join(given, on="key", how="left", maintain_order="left").collect()
     extra = rows.height != given.select(pl.len()).collect().item()
-    bad = rows.filter(~pl.all_horizontal(pl.col("score", *SIMPLE).is_finite().fill_null(False)))
+    number = pl.col("score", *SIMPLE)
+    if task.kind == "multiclass":
+        number = number.arr.sum()
+    bad = rows.filter(~pl.all_horizontal(number.is_finite().fill_null(False)))
     if extra or bad.height:
         raise ProjectError(
             f"{scores} does not hold one finite score for each of the {rows.height:,} held-out "

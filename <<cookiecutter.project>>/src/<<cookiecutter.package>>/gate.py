@@ -55,6 +55,7 @@ class Facts:
         now: each metric of the new model; NaN where the rows do not give it.
         over: the headline against each baseline: base, production.
         slices: the slices against each baseline.
+        silent: metrics without influence function: they are shown and decide nothing.
         effective: clusters of equal size that carry as much as those of the held-out rows.
         reported: reports/metrics.json; None where there is no pipeline, {} where it is missing.
         system: reports/system.json, in the same way; so is the base's.
@@ -67,6 +68,7 @@ class Facts:
     now: dict[str, float] = field(default_factory=dict)
     over: dict[str, Paired] = field(default_factory=dict)
     slices: dict[str, list[Slice]] = field(default_factory=dict)
+    silent: frozenset[str] = frozenset()
     effective: float = 0.0
     reported: dict[str, Any] | None = None
     system: dict[str, Any] | None = None
@@ -136,6 +138,11 @@ def finite(facts: Facts) -> Rule:
 
 
 def odd_metrics(facts: Facts) -> Iterator[str]:
+    if facts.metric in facts.silent:
+        yield (
+            f"{title(facts.metric)} has no influence function, so it has no interval and cannot "
+            "be the headline (task.metric)"
+        )
     for name, value in facts.now.items():
         if not is_number(value):
             yield f"{title(name)} of the new model is not defined on these rows"
@@ -189,11 +196,8 @@ def headline(facts: Facts, name: str, gate: Gate) -> Rule:
     if not math.isfinite(gain):
         reason = f"{title(facts.metric)} of {name} is not defined on these rows"
         return Rule(name, limit, "not defined", "blocks", f"mend {name}, {ACCEPT}", reason)
-    if facts.effective < gate.min_clusters:
-        return Rule(name, limit, found, "not asked")
-    if math.isnan(low):
-        reason = f"{title(facts.metric)} has no interval, so nothing can be decided by it"
-        return Rule(name, limit, found, "blocks", "set task.metric to one that has", reason)
+    if facts.effective < gate.min_clusters or facts.metric in facts.silent:
+        return Rule(name, limit, found, SKIP)
     if low >= -gate.margin:
         return Rule(name, limit, found, "passes")
     if high < 0:
@@ -232,9 +236,9 @@ def worse_slices(facts: Facts, name: str, gate: Gate) -> Rule:
         return Rule(rule, limit, "none", "no baseline")
     counted = [each for each in facts.slices[name] if each.result != "small"]
     if not counted:
-        return Rule(rule, limit, "no slice is large enough to be judged", "not asked")
+        return Rule(rule, limit, "no slice is large enough to be judged", SKIP)
     if facts.effective < gate.min_clusters:
-        return Rule(rule, limit, "too few clusters", "not asked")
+        return Rule(rule, limit, "too few clusters", SKIP)
     worse = [each for each in counted if each.result == "worse"]
     if not worse:
         return Rule(rule, limit, f"none of {len(counted):,}", "passes")
@@ -255,7 +259,7 @@ def slice_told(each: Slice, gate: Gate) -> str:
 def jump(facts: Facts, gate: Gate) -> Rule:
     """A gain too good to be true."""
     if gate.jump is None:
-        return Rule("jump", "none", "", "not asked")
+        return Rule("jump", "none", "", SKIP)
     limit = f"a gain of at most {short(gate.jump)} against base"
     if "base" not in facts.over:
         return Rule("jump", limit, "none", "no baseline")
@@ -281,6 +285,8 @@ def floor(facts: Facts, name: str, worst: float) -> Rule:
     rule, limit = f"floor of {name}", f"{'at most' if lower else 'at least'} {short(worst)}"
     value = facts.now.get(name, math.nan)
     found = number(value, max(places(worst, 3), 3 if abs(worst) < 1 else 0))
+    if name in facts.silent:
+        return Rule(rule, limit, found, SKIP)
     if is_number(value) and (value <= worst if lower else value >= worst):
         return Rule(rule, limit, found, "passes")
     reason = f"{title(name)} is {found}, and gate.floors asks for {limit}"
@@ -290,7 +296,7 @@ def floor(facts: Facts, name: str, worst: float) -> Rule:
 def linear(facts: Facts, gate: Gate) -> Rule:
     """The model must be worth more than a linear one."""
     if gate.beat_linear is None or facts.reported is None:
-        return Rule("linear model", "none", "", "not asked")
+        return Rule("linear model", "none", "", SKIP)
     limit = f"{title(facts.metric)} beats the linear model by more than {short(gate.beat_linear)}"
     entry = facts.reported.get(facts.metric)
     own = entry.get("linear") if isinstance(entry, dict) else None

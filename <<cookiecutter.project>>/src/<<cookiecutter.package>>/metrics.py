@@ -120,9 +120,10 @@ def without_influence(truth: Values, value: float) -> Estimate:
 
 
 def macro_roc_auc(truth: Values, score: Values) -> Estimate:
-    """Mean, over the classes, of the area of one class against all others."""
-    found = [roc_auc((truth == k).astype(float), score[:, k]) for k in range(score.shape[1])]
-    return average(found)
+    """Mean, over the classes that occur, of the area of one class against all others."""
+    each = (roc_auc((truth == k).astype(float), score[:, k]) for k in range(score.shape[1]))
+    found = [estimate for estimate in each if np.isfinite(estimate.value)]
+    return average(found) if found else undefined(truth)
 
 
 def average(found: list[Estimate]) -> Estimate:

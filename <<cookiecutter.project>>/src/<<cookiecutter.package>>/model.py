@@ -102,10 +102,13 @@ def features(table: pl.DataFrame, task: Task) -> pl.DataFrame:
 
 
 def score(model: Pipeline, table: pl.DataFrame, task: Task) -> Values:
-    """Shape (rows,): the chance of the positive class, or the predicted value."""
+    """Shape (rows,): the chance of the positive class, or the predicted value; of many classes,
+    shape (rows, classes), the chance of each."""
     frame = features(table, task)
     if task.kind == "binary":
         return np.asarray(model.predict_proba(frame)[:, 1], dtype=np.float64)
+    if task.kind == "multiclass":
+        return np.asarray(model.predict_proba(frame), dtype=np.float64)
     return np.asarray(model.predict(frame), dtype=np.float64)
 
 

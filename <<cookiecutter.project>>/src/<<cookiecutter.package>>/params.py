@@ -21,6 +21,7 @@ Kind = TypeVar("Kind")
 METRICS = {
     "binary": ("roc_auc", "average_precision", "log_loss", "brier", "accuracy"),
     "regression": ("mae", "rmse", "r2"),
+    "multiclass": ("roc_auc", "log_loss", "brier", "accuracy"),
 }
 
 
@@ -29,7 +30,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Task(Strict, frozen=True):
-    kind: Literal["binary", "regression"]
+    kind: Literal["binary", "regression", "multiclass"]
     target: Name
     metric: Name
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]

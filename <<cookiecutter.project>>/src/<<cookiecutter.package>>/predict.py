@@ -31,12 +31,21 @@ def run(params: Params, model: Path, input: Path, output: Path) -> None:
     rows = read(input, params)
     pipeline = model_file.load(model)
     scores = model_file.score(pipeline, rows, params.task)
-    scored = rows.select(params.task.key).with_columns(score=scores)
+    scored = rows.select(params.task.key).with_columns(pl.Series("score", scores))
     part = output.with_name(f".{output.name}.part")
     output.parent.mkdir(parents=True, exist_ok=True)
-    scored.write_csv(part) if output.suffix == ".csv" else scored.write_parquet(part)
+    spread(scored).write_csv(part) if output.suffix == ".csv" else scored.write_parquet(part)
     os.replace(part, output)
     print(f"predict: {scored.height:,} rows scored into {output}")
+
+
+def spread(scored: pl.DataFrame) -> pl.DataFrame:
+    """A column for each class, such as score_0, where there are many: CSV knows no lists."""
+    kind = scored.schema["score"]
+    if not isinstance(kind, pl.Array):
+        return scored
+    names = [f"score_{index}" for index in range(kind.size)]
+    return scored.with_columns(pl.col("score").arr.to_struct(names)).unnest("score")
 
 
 def read(path: Path, params: Params) -> pl.DataFrame:

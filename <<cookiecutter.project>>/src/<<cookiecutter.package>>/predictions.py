@@ -214,7 +214,7 @@ def agree(name: str, table: pl.DataFrame, place: pl.Series, keys: pl.Series, tru
     """
     own = table["key"].cast(pl.String).gather(place)
     if not own.equals(keys):
-        lacks, more = (~keys.is_in(own)).sum(), (~own.is_in(keys)).sum()
+        lacks, more = (a.join(b, on="key", how="anti").height for a, b in sides(keys, own))
         raise Unusable(
             f"now and {name} hold different rows: of {len(keys):,} keys {lacks:,} are not in "
             f"{name}, which has {len(own):,} rows and {more:,} keys that now lacks"
@@ -222,6 +222,11 @@ def agree(name: str, table: pl.DataFrame, place: pl.Series, keys: pl.Series, tru
     wrong = int((numbers(name, table, "truth")[place.to_numpy()] != truth).sum())
     if wrong:
         raise Unusable(f"now and {name} have different truths in {wrong:,} rows")
+
+
+def sides(one: pl.Series, other: pl.Series) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
+    a, b = one.to_frame("key"), other.to_frame("key")
+    return [(a, b), (b, a)]
 
 
 def check_range(kind: str, truth: Values, scores: dict[str, Values]) -> None:

@@ -116,7 +116,7 @@ def calibration(facts: Facts) -> Section | None:
     found = facts.plots["calibration"]
     if not found:
         return None
-    share = facts.params.task.kind == "binary"
+    share = facts.params.task.kind != "regression"
     shown, base = thin(found), bins(facts)
     lines = {"now" if base else "observed": [row["observed"] for row in shown]}
     lines["perfect"] = [row["predicted"] for row in shown]
@@ -127,6 +127,8 @@ def calibration(facts: Facts) -> Section | None:
     note = (
         "Blue: observed. Grey: perfect. Where blue is above grey, the model predicted too little."
     )
+    if facts.params.task.kind == "multiclass":
+        note += " Of each row it is the likeliest class that counts."
     if base:
         note = f"{note} Orange: observed of base, drawn between its own bins."
     return Section("Calibration", averages(found, share), f"{note}\n\n{chart(lines, share)}")

@@ -92,18 +92,23 @@ def read(folder: Path, columns: list[str]) -> pl.DataFrame:
 
 
 def target(table: pl.DataFrame, task: Task) -> Values:
-    """Shape (rows,): 0 or 1 for a binary task, else the value.
+    """Shape (rows,): the index of a class (of a binary task 0 or 1), or a regression's value.
 
     Raises:
-        ProjectError: a binary target has other values, or only one of them.
+        ProjectError: the classes are not 0, 1 and so on without a gap: two of a binary task, more
+            of a multiclass one.
     """
     truth = table[task.target].cast(pl.Float64).to_numpy()
-    found = sorted(set(truth.tolist())) if task.kind == "binary" else [0.0, 1.0]
-    if found != [0.0, 1.0]:
+    if task.kind == "regression":
+        return truth
+    found = sorted(set(truth.tolist()))
+    count = 2 if task.kind == "binary" else max(len(found), 3)
+    if found != list(range(count)):
         shown = ", ".join(f"{value:g}" for value in found[:5])
+        wanted = "both 0 and 1" if task.kind == "binary" else "0, 1, 2 and so on without a gap"
         raise ProjectError(
             f"the target {task.target!r} has the values {shown} in the rows to train on, and a "
-            "binary task needs both 0 and 1 and nothing else: mend ingest.py or set task.kind"
+            f"{task.kind} task needs {wanted}, and nothing else: mend ingest.py or set task.kind"
         )
     return truth
 
@@ -128,9 +133,9 @@ def fit(pipeline: Pipeline, table: pl.DataFrame, truth: Values, task: Task) -> P
 
 def baselines(task: Task) -> dict[str, Pipeline]:
     """What a model must beat to be worth its complexity."""
-    binary = task.kind == "binary"
-    linear: Any = LogisticRegression(max_iter=1000, tol=1e-3) if binary else Ridge()
-    dummy: Any = DummyClassifier(strategy="prior") if binary else DummyRegressor()
+    values = task.kind == "regression"
+    linear: Any = Ridge() if values else LogisticRegression(max_iter=1000, tol=1e-3)
+    dummy: Any = DummyRegressor() if values else DummyClassifier(strategy="prior")
     return {
         "linear": model_file.build(task, "onehot", linear),
         "dummy": Pipeline([("model", dummy)]),
@@ -145,7 +150,7 @@ def shuffle(pipeline: Pipeline, held: pl.DataFrame, params: Params) -> pl.DataFr
     rng = np.random.default_rng(options.seed)
     rows = np.sort(rng.permutation(held.height)[: options.importance_rows])
     sample = held[rows]
-    truth = target(sample, task)
+    truth = sample[task.target].cast(pl.Float64).to_numpy()
     metric = named(task.kind, task.threshold)[task.metric]
     repeats = range(options.importance_repeats)
     worse = 1 if task.metric in LOWER_IS_BETTER else -1
