@@ -30,6 +30,13 @@ DROPPED = {
     "PIP_REQUIRE_VIRTUALENV",
 }
 
+IDENTITY = {
+    f"GIT_{who}_{what}": "somebody@example.org"
+    for who in ("AUTHOR", "COMMITTER")
+    for what in ("NAME", "EMAIL")
+}
+"""Who commits in the tests."""
+
 
 def isolated_environment(home: Path, cache: Path) -> dict[str, str]:
     """Build the environment of a user who owns nothing but the download cache of the tests."""

@@ -4,6 +4,7 @@ What act leaves out is done around it: filters, permissions, concurrency, check 
 otherwise than GitHub is said in CONTRIBUTING.md.
 """
 
+import functools
 import json
 import os
 import re
@@ -35,11 +36,13 @@ QUESTION = ".github/workflows/question.yml"
 class Engine:
     def __init__(self, hub: "GitHub") -> None:
         self.hub = hub
-        self.act = str(tool("act"))
-        self.machine = Machine(hub.folder / "machine", hub.environment)
         self.gate = Gate(hub)
         self.gates = self.gate.waiting
         self.processes: dict[Run, subprocess.Popen[str]] = {}
+
+    @functools.cached_property
+    def machine(self) -> Machine:
+        return Machine(self.hub.folder / "machine", self.hub.environment)
 
     def close(self) -> None:
         self.gate.close()
@@ -94,7 +97,14 @@ class Engine:
         secrets = {"GITHUB_TOKEN": run.token} | ({} if happened.restricted else hub.secrets)
         variables = {} if happened.fork else hub.variables
         return [
-            *(self.act, happened.name, "-C", str(folder / "export"), "-W", f"{FOLDER}/{file}"),
+            *(
+                str(tool("act")),
+                happened.name,
+                "-C",
+                str(folder / "export"),
+                "-W",
+                f"{FOLDER}/{file}",
+            ),
             *("-e", str(folder / "event.json"), "--json", "-v", "--rm", "--no-skip-checkout"),
             *("--no-cache-server", "--action-offline-mode", "--concurrent-jobs", "4"),
             *("--github-instance", hub.host, "--actor", happened.actor.login),
@@ -174,7 +184,7 @@ class Engine:
         step = {"shell": "bash", "env": {}, "run": 'printf "answer=%s\\n" "$ONE" "$TWO"'}
         step["env"] = dict(zip(("ONE", "TWO"), texts, strict=True))
         job = {"runs-on": "ubuntu-latest", "steps": [step]}
-        question = {"name": run.workflow, "on": [run.event], "jobs": {"question": job}}
+        question = {"name": run.workflow, "on": run.file.on, "jobs": {"question": job}}
         said: list[str] = []
         with tempfile.TemporaryDirectory(dir=self.hub.folder, ignore_cleanup_errors=True) as name:
             file = Path(name, "export", QUESTION)
@@ -215,11 +225,11 @@ class Report:
 
     def read(self, line: dict[str, Any]) -> None:
         run, job = self.run, str(line.get("jobID", ""))
-        said = str(line["msg"]).rstrip("\n")
+        said = str(line["msg"]).rstrip("\r\n")  # steps write to a terminal
         run.log += said + "\n"
         if job:
             self.runner(job, said)
-        if "stepResult" in line and line.get("stage") == "Main":
+        if "stepResult" in line and line.get("stage") == "Main" and len(line["stepID"]) == 1:
             run.steps.append(Step(job, line["step"], line["stepResult"]))
         if line.get("command") == "summary":
             run.summary[job] = run.summary.get(job, "") + str(line.get("content", ""))

@@ -166,7 +166,7 @@ def on_default_branch(hub: "GitHub", name: str, by: Token, action: str = "", **m
         ref=f"refs/heads/{branch}",
         sha=str(hub.git.tip(branch)),
         actor=by.account,
-        payload={**hub.payload(by.account), **more},
+        payload={**hub.payload(by.account), "action": action, **more},
         action=action,
         head_branch=branch,
     )
@@ -175,7 +175,7 @@ def on_default_branch(hub: "GitHub", name: str, by: Token, action: str = "", **m
 def start_repository_dispatch(
     hub: "GitHub", type: str, payload: dict[str, Any], by: Token
 ) -> list[Run]:
-    more = {"action": type, "branch": hub.default_branch, "client_payload": payload}
+    more = {"branch": hub.default_branch, "client_payload": payload}
     event = on_default_branch(hub, "repository_dispatch", by, type, **more)
     return start(hub, event, event.sha)
 
@@ -196,7 +196,6 @@ def completed(hub: "GitHub", run: Run) -> None:
     shown = run.json(hub.repository_json())
     by = Token(run.trigger.actor)
     event = on_default_branch(hub, "workflow_run", by, "completed", workflow_run=shown)
-    event.payload["action"] = "completed"
     for workflow in workflows(hub, event.sha):
         if run.workflow in workflow.on.get("workflow_run", {}).get("workflows", []):
             start(hub, event, event.sha, ref=run.trigger.head_branch, only=workflow.file)

@@ -27,7 +27,7 @@ class Gate:
 
         self.server = Listener(("127.0.0.1", 0), Handler)
         self.port = int(self.server.server_address[1])
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def asked(self, run: str, job: str, step: str) -> None:
         """Do what the test wants done now, once."""
@@ -35,10 +35,10 @@ class Gate:
         names = step_names(found.file.steps(job), step)
         for moment in list(self.waiting):
             workflow, its_job, its_step, do = moment
-            if workflow in (found.workflow, found.file.file) and its_job == job:
-                if its_step in names:
-                    self.waiting.remove(moment)
-                    do()
+            its_run = workflow in (found.workflow, found.file.file) and its_job == job
+            if its_run and its_step in names:
+                self.waiting.remove(moment)
+                do()
 
     def close(self) -> None:
         self.server.shutdown()

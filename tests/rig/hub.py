@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -101,7 +102,8 @@ class GitHub:
     def url(self, person: Account, repository: str | None = None) -> str:
         """An address for `git remote add`, with the person's token in it."""
         name = repository or self.name
-        return f"https://{person.login}:{person.token}@{self.host}/{name}"
+        login = urllib.parse.quote(person.login)  # a bot's has brackets
+        return f"https://{login}:{person.token}@{self.host}/{name}"
 
     def clone(self, folder: Path, as_: Account, *command: str) -> Path:
         words = ["git", "clone", "-q", *command, self.url(as_), str(folder)]
@@ -168,9 +170,16 @@ class GitHub:
         with self.lock:
             self.check_new(head, base, source)
             pull = Pull(
-                **{"hub": self, "number": len(self.issues) + 1, "title": title or head},
-                **{"body": body, "author": by, "head": head, "base": base, "draft": draft},
-                **{"source": source, "source_name": name},
+                hub=self,
+                number=len(self.issues) + 1,
+                title=title or head,
+                body=body,
+                author=by,
+                head=head,
+                base=base,
+                draft=draft,
+                source=source,
+                source_name=name,
             )
             self.issues.append(pull)
             pull.refresh()
@@ -427,5 +436,7 @@ class GitHub:
         """Write down a request."""
         run = token.run if token else None
         login = token.account.login if token else ""
-        named = (run.id, run.workflow) if run else (None, "")
-        self.requests.append(Request(kind, status, login, *named, job, scopes, level))
+
+        workflow = run.workflow if run else ""
+        number = run.id if run else None
+        self.requests.append(Request(kind, status, login, number, workflow, job, scopes, level))

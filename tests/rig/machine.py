@@ -33,15 +33,15 @@ for at in "${{!words[@]}}"; do
     --prefix | -C) folder=${{words[at + 1]}} ;;
     esac
 done
-case " $* " in *" ci "*)
-    if [ "$(basename "$(dirname "$(realpath "$folder")")")/$(basename "$(realpath "$folder")")" = .github/cml ]; then
-        test -f "$folder/package-lock.json" || {{ echo "npm: package-lock.json is missing" >&2; exit 1; }}
-        case " $* " in *" --ignore-scripts "*) ;; *) echo "npm: scripts would run" >&2; exit 1 ;; esac
-        mkdir -p "$folder/node_modules/.bin"
-        ln -sf {cml} "$folder/node_modules/.bin/cml"
-        exit 0
-    fi ;;
-esac
+folder=$(realpath "$folder")
+if [[ " $* " == *" ci "* && $folder == */.github/cml ]]; then
+    refuse() {{ echo "npm: $1" >&2; exit 1; }}
+    test -f "$folder/package-lock.json" || refuse "package-lock.json is missing"
+    [[ " $* " == *" --ignore-scripts "* ]] || refuse "scripts of packages would run"
+    mkdir -p "$folder/node_modules/.bin"
+    ln -sf {cml} "$folder/node_modules/.bin/cml"
+    exit 0
+fi
 exec {npm} "$@"
 """
 CML = """#!{bash}

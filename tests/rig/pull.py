@@ -110,7 +110,7 @@ class Pull(Issue):
     """The name of the head branch."""
     base: str = "main"
     draft: bool = False
-    source: Bare = None  # type: ignore[assignment]  # dataclasses ask for a default after one
+    source: Bare = field(kw_only=True)
     """The repository of the head branch: this one, or a fork."""
     source_name: str = ""
     head_sha: str = ""

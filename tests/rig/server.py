@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from . import caller, smart, rest
+from . import caller, rest, smart
 from .account import Token
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Server:
         self.http = Listener(("127.0.0.1", 0), handler)
         self.http.context = hub.trust.context
         self.port = self.http.server_port
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         self.http.shutdown()

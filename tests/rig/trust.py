@@ -16,6 +16,7 @@ class Trust:
         authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(self.context)
+        self.client = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
         bundle = folder / "certificates.pem"
         own = authority.cert_pem.bytes()
         bundle.write_bytes(own + machine(environment))  # a job also downloads packages

@@ -5,10 +5,9 @@ is enough for a workflow's token or an app's. What is not written down here is a
 and counts as a violation, which the tests look for.
 """
 
+from . import actions, commits, issues, pulls, releases, repository
 from .route import ROUTES, Answer, Asked, answer
-from . import actions, commits, issues, pulls, releases, repository  # isort: skip  # they register
 
-__all__ = [
-    *("ROUTES", "Answer", "Asked", "answer"),
-    *("actions", "commits", "issues", "pulls", "releases", "repository"),
-]
+RESOURCES = (actions, commits, issues, pulls, releases, repository)  # importing them registers them
+
+__all__ = ["RESOURCES", "ROUTES", "Answer", "Asked", "answer"]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..record import Check, Status
 from ..pull import Refused
+from ..record import Check, Status
 from .pulls import STATUS, shown
 from .route import Asked, route
 
