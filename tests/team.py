@@ -6,17 +6,19 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from baking import BakedProject
+from baking import BakedProject, Oven
 from options import questions
 from pythons import pythons
+from rig import GitHub, Pull, Run
+from rig.account import Account
 
 IDENTITY = {
     f"GIT_{who}_{what}": "somebody@example.org"
     for who in ("AUTHOR", "COMMITTER")
     for what in ("NAME", "EMAIL")
 }
-QUICK = {"until": '"2013-04-30"', "max_iter": "20", "importance_repeats": "1"}
-"""Parameters of a model that takes a second; its held-out days still decide."""
+QUICK = {"max_iter": "60", "importance_repeats": "1"}
+"""Parameters of a model that takes a second and beats a linear one."""
 
 
 def with_a_python(project: BakedProject) -> BakedProject:
@@ -96,3 +98,57 @@ def clone(remote: Remote, folder: Path, like: BakedProject, branch: str = "main"
     project = BakedProject(folder, like.environment)
     project.make("setup")
     return project
+
+
+# A team on GitHub
+
+
+@dataclass
+class Team:
+    """A repository on GitHub, a person, and that person's laptop."""
+
+    hub: GitHub
+    person: Account
+    laptop: BakedProject
+
+    @classmethod
+    def create(cls, hub: GitHub, oven: Oven, folder: Path) -> "Team":
+        """Generate a project and push it, as its README says."""
+        person = hub.person("alice")
+        laptop = with_a_python(oven.bake(folder, {}))
+        env = {**hub.environment, **IDENTITY, "PATH": laptop.environment["PATH"]}
+        laptop = replace(laptop, environment=env)
+        set_params(laptop, **QUICK)
+        laptop.run("git", "init", "-q", "-b", "main")
+        laptop.run("git", "remote", "add", "origin", hub.url(person))
+        return cls(hub, person, laptop)
+
+    def start(self, branch: str) -> None:
+        """Begin a change of `main` as it is on GitHub."""
+        self.laptop.run("git", "fetch", "-q", "origin")
+        self.laptop.run("git", "checkout", "-q", "--no-track", "-B", branch, "origin/main")
+
+    def push(self, message: str = "A change") -> str:
+        """Commit everything and push the branch that is checked out; the commit."""
+        sha = commit(self.laptop, message)
+        self.laptop.run("git", "push", "-q", "origin", "HEAD")
+        return sha
+
+    def update(self) -> None:
+        """Take what the bot committed to the branch that is checked out."""
+        branch = self.laptop.run("git", "branch", "--show-current").stdout.strip()
+        self.laptop.run("git", "pull", "-q", "--ff-only", "origin", branch)
+
+    def open(self, branch: str, **options: bool) -> Pull:
+        return self.hub.open_pull(branch, self.person, title=branch, **options)
+
+
+def of(runs: list[Run], workflow: str) -> Run:
+    """The one run of a workflow that did not wait for approval."""
+    (found,) = [run for run in runs if run.workflow == workflow and not run.waiting]
+    return found
+
+
+def said(run: Run) -> str:
+    """What the steps printed, for a failing assertion."""
+    return "\n".join(run.log.splitlines()[-200:])
