@@ -230,26 +230,35 @@ def test_a_baseline_that_cannot_be_scored_blocks() -> None:
 BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no rows": (lambda t: t.clear(), "now has no rows"),
     "no column": (lambda t: t.drop("score"), "now has no column 'score'"),
-    "a missing row": (lambda t: t.head(-2), "of 4,798 keys 0 are not in base, which has 4,800"),
+    "a missing row": (
+        lambda t: t.head(-2),
+        "0 of now's 4,798 keys are not in base, and 2 of base's 4,800 not in now",
+    ),
     "another key": (
         lambda t: t.with_columns(key=pl.col("key").replace("row 7", "row x")),
-        "of 4,800 keys 1 are not in base, which has 4,800 rows and 1 keys that now lacks",
+        "1 of now's 4,800 keys are not in base, and 1 of base's 4,800 not in now",
     ),
-    "a key twice": (lambda t: pl.concat([t, t.head(1)]), "now has 1 keys more than once"),
+    "a key twice": (lambda t: pl.concat([t, t.head(1)]), "now repeats 1 of its 4,801 keys"),
     "no key": (
         lambda t: t.with_columns(key=pl.col("key").replace("row 7", None)),
-        "now has 1 rows without a key",
+        "now lacks the key of 1 of 4,800 rows",
     ),
     "no cluster": (
         lambda t: t.with_columns(cluster=pl.col("cluster").replace(7, None)),
-        "now has 80 rows without a cluster",
+        "now lacks the cluster of 80 of 4,800 rows",
     ),
     "another truth": (
         lambda t: t.with_columns(truth=1 - pl.col("truth")),
         "different truths in 4,800 rows",
     ),
-    "NaN": (lambda t: one(t, float("nan")), "1 values of 'score' in 4,800 rows that are missing"),
-    "null": (lambda t: one(t, None), "1 values of 'score' in 4,800 rows that are missing"),
+    "NaN": (
+        lambda t: one(t, float("nan")),
+        "a score that is missing, NaN or infinite 1 times in 4,800 rows",
+    ),
+    "null": (
+        lambda t: one(t, None),
+        "a score that is missing, NaN or infinite 1 times in 4,800 rows",
+    ),
     "infinite": (lambda t: one(t, float("inf")), "missing, NaN or infinite"),
     "no chance": (lambda t: one(t, 1.5), "now has scores outside 0 to 1"),
     "text": (lambda t: t.with_columns(score=pl.lit("0.5")), "now has String in 'score'"),

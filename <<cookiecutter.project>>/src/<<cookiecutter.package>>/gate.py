@@ -124,13 +124,16 @@ def usable(facts: Facts) -> Rule:
     limit = "one finite score for each held-out row"
     if facts.unusable is None:
         return Rule("rows", limit, "so it is", "passes")
-    unblock = "`make repro` writes the predictions anew"
+    unblock = "make repro writes the predictions anew"
     return Rule("rows", limit, facts.unusable, "blocks", unblock, facts.unusable)
 
 
 def finite(facts: Facts) -> Rule:
     """Each metric is a number, and the reported one is what the predictions give."""
-    limit, unblock = "every metric is a number that the predictions give", "`make repro`"
+    limit, unblock = (
+        "every metric is a number that the predictions give",
+        "make repro measures them anew",
+    )
     wrong = next(odd_metrics(facts), None)
     if wrong is None:
         return Rule("metrics", limit, "so it is", "passes")

@@ -122,7 +122,7 @@ def align(tables: Mapping[str, pl.DataFrame], kind: str) -> Rows:
     places = {name: table["key"].cast(pl.String).arg_sort() for name, table in tables.items()}
     keys = now["key"].cast(pl.String).gather(places["now"])
     if twice := int((keys == keys.shift(1)).sum()):
-        raise Unusable(f"now has {twice:,} keys more than once: a key names one row")
+        raise Unusable(f"now repeats {twice:,} of its {len(keys):,} keys: a key names one row")
     truth = numbers("now", now, "truth").take(places["now"].to_numpy())
     scores = {}
     for name, table in tables.items():
@@ -151,7 +151,7 @@ def check(name: str, table: pl.DataFrame) -> None:
         raise Unusable(f"{name} has no rows")
     for column in table.columns:
         if column in ("key", "cluster") and (missing := table[column].null_count()):
-            raise Unusable(f"{name} has {missing:,} rows without a {column}")
+            raise Unusable(f"{name} lacks the {column} of {missing:,} of {table.height:,} rows")
         if column not in ("truth", "score") and table[column].dtype.is_nested():
             raise Unusable(
                 f"{name} has {table[column].dtype} in {clean(column)!r}, which must hold numbers, "
@@ -178,8 +178,7 @@ def finite(name: str, column: str, values: pl.Series, rows: int) -> Values:
     found = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     if bad := len(found) - int(np.isfinite(found).sum()):
         raise Unusable(
-            f"{name} has {bad:,} values of {column!r} in {rows:,} rows that are missing, NaN or "
-            "infinite"
+            f"{name} has a {column} that is missing, NaN or infinite {bad:,} times in {rows:,} rows"
         )
     return found
 
@@ -216,8 +215,8 @@ def agree(name: str, table: pl.DataFrame, place: pl.Series, keys: pl.Series, tru
     if not own.equals(keys):
         lacks, more = (a.join(b, on="key", how="anti").height for a, b in sides(keys, own))
         raise Unusable(
-            f"now and {name} hold different rows: of {len(keys):,} keys {lacks:,} are not in "
-            f"{name}, which has {len(own):,} rows and {more:,} keys that now lacks"
+            f"now and {name} hold different rows: {lacks:,} of now's {len(keys):,} keys are not "
+            f"in {name}, and {more:,} of {name}'s {len(own):,} not in now"
         )
     wrong = int((numbers(name, table, "truth")[place.to_numpy()] != truth).sum())
     if wrong:
