@@ -30,6 +30,7 @@ LONGEST_RUN = 1200
 GRACE = 30
 NULL_FILES = ("--env-file", "--secret-file", "--var-file", "--input-file")
 LEVELS = ("warning", "error", "notice")
+COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 QUESTION = ".github/workflows/question.yml"
 
 
@@ -181,8 +182,8 @@ class Engine:
         return values[0], values[1] == "true"
 
     def evaluate(self, run: Run, texts: list[str]) -> list[str]:
-        step = {"shell": "bash", "env": {}, "run": 'printf "answer=%s\\n" "$ONE" "$TWO"'}
-        step["env"] = dict(zip(("ONE", "TWO"), texts, strict=True))
+        values = dict(zip(("ONE", "TWO"), texts, strict=True))
+        step = {"shell": "bash", "env": values, "run": 'printf "answer=%s\\n" "$ONE" "$TWO"'}
         job = {"runs-on": "ubuntu-latest", "steps": [step]}
         question = {"name": run.workflow, "on": run.file.on, "jobs": {"question": job}}
         said: list[str] = []
@@ -225,8 +226,9 @@ class Report:
 
     def read(self, line: dict[str, Any]) -> None:
         run, job = self.run, str(line.get("jobID", ""))
-        said = str(line["msg"]).rstrip("\r\n")  # steps write to a terminal
-        run.log += said + "\n"
+        said = COLOUR.sub("", str(line["msg"]).rstrip("\r\n"))  # steps write to a terminal
+        if line.get("level") != "debug":
+            run.log += said + "\n"
         if job:
             self.runner(job, said)
         if "stepResult" in line and line.get("stage") == "Main" and len(line["stepID"]) == 1:

@@ -89,6 +89,7 @@ class Machine:
         kept = {k: v for k, v in environment.items() if not k.startswith(DROPPED)}
         return kept | {
             "PATH": os.pathsep.join(path),
+            "TERM": "dumb",  # steps run on a terminal, and GitHub's do not
             "RIG_ACTIONS": str(HERE / "actions"),
             "RIG_HOME": str(HERE),
             "RIG_PYTHON": sys.executable,

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .server import Handler
 
 SERVICES = {"git-upload-pack": "read", "git-receive-pack": "write"}
-ASK = {"WWW-Authenticate": 'Basic realm="GitHub"'}
+# On a connection that served before, Git would hide a cut by trying once more.
+ASK = {"WWW-Authenticate": 'Basic realm="GitHub"', "Connection": "close"}
 PUSHING = threading.Lock()
 
 
