@@ -1,5 +1,6 @@
 """The template's own files pass the tools as they lie, delimiters and all."""
 
+import re
 import os
 import shutil
 import subprocess
