@@ -31,6 +31,7 @@ COMMANDS = {
         ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
     ),
     "problem": ("write the report where nothing could be compared", ["cause", "output", "details"]),
+    "preview": ("show a report as GitHub would", ["report", "assets", "output"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "push": ("put data and models into the store", []),
     "pull": ("get data and models from the store", []),
@@ -60,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(command: str, paths: dict[str, Path]) -> None:
-    if command == "problem":  # it is needed where params.yaml cannot be read
-        import_module(".problem", __package__).run(**paths)
+    if command in ("problem", "preview"):  # they need no params.yaml, and no library to read it
+        import_module(f".{command}", __package__).run(**paths)
         return
     from . import params
 

@@ -8,7 +8,7 @@ from .comparison import Change, Comparison, Model, Slice
 from .facts import Facts
 from .slices import shorten
 from .tables import Line, drawn, shared, signed
-from .text import NARROW, Section, clean, code, fence, number, prose, tag
+from .text import NARROW, WORD_LIMIT, Section, cell, clean, code, fence, number, prose, tag
 from .text import table as plain
 from .wording import RESULTS, decimals, heading, title
 
@@ -121,7 +121,7 @@ def slice_table(facts: Facts, shown: list[Slice], other: str) -> str:
             decimals(found.metric, one.now, one.raw),
             "**" if one.result == "worse" else "",
         )
-        cells = [f"{bold}{code(one.group, 40)}{bold} <sub>{code(one.slice, 40)}</sub>"]
+        cells = [f"{bold}{cell(one.group)}{bold} <sub>{cell(one.slice)}</sub>"]
         cells += [result(one).replace(" ", NARROW), f"{one.rows:,}"]
         cells += [number(one.now, digits), number(one.base, digits), signed(one.raw, digits)]
         lines.append(Line(cells, one.gain(found.lower)))
@@ -141,9 +141,7 @@ def gate(found: Comparison) -> Section | None:
         return None
     lines = [
         [
-            prose(rule.name, 80),
-            prose(rule.limit or "–"),
-            prose(rule.found or "–"),
+            *(prose(one or "–", 300, WORD_LIMIT) for one in (rule.name, rule.limit, rule.found)),
             mark(rule.result),
         ]
         for rule in found.rules
@@ -165,7 +163,8 @@ def tally(found: Comparison) -> str:
         f"{count['passes']} of {asked} rules pass" if count["blocks"] else f"all {asked} rules pass"
     )
     if count["blocks"]:
-        text += f"; {', '.join(tag(rule.name) for rule in found.blocking[:3])} blocks"
+        names = ", ".join(tag(rule.name) for rule in found.blocking[:3])
+        text += f"; {names} block{'s' * (count['blocks'] == 1)}"
     return text + (f"; {count['no baseline']} without a baseline" if count["no baseline"] else "")
 
 

@@ -62,8 +62,9 @@ def trouble(found: Comparison) -> str:
 
 def loser(found: Comparison) -> str:
     """Base, or production where that is what the model is worse than."""
-    base, production = found.metrics[found.metric], found.production
-    if production and not base.gain(found.lower).worse:
+    lost = (found.production or {}).get(found.metric)
+    here = found.metrics[found.metric].gain(found.lower).worse
+    if not here and lost is not None and lost.gain(found.lower).worse:
         return f"production, {production_name(found)}"
     return base_name(found)
 
@@ -88,6 +89,7 @@ def reason(facts: Facts, found: Comparison) -> str:
     first = prose(found.reasons[0]) if found.reasons else ""
     if found.verdict == "first":
         text = f"{alone.headline(facts, '**')}: {alone.gains(facts)}."
+        text += " The rules that need no baseline pass."
         return f"{text} Merging makes this model the baseline."
     if found.verdict == "unchanged":
         return unchanged(facts, found)
@@ -112,7 +114,7 @@ def headline(facts: Facts, found: Comparison) -> str:
     if change.difference is None:
         return ""
     digits = decimals(found.metric, change.now, change.raw)
-    values = f"{number(change.base, digits)} → {number(change.now, digits)}"
+    values = f"{number(change.base, digits)}{NARROW}→{NARROW}{number(change.now, digits)}"
     where = f", against {production_name(found)} in production" if other == "production" else ""
     text = f"**{title(found.metric)} {values}**, {number(change.difference, digits, sign=True)}"
     if change.low is None or change.high is None:
@@ -146,9 +148,8 @@ def beside_production(found: Comparison) -> str:
     if change is None or change.difference is None:
         return ""
     digits = decimals(found.metric, change.now, change.raw)
-    return (
-        f" Against production, {production_name(found)}: {interval(change.raw, digits, sign=True)}."
-    )
+    gained = interval(change.raw, digits, sign=True)
+    return f" Against production ({production_name(found)}): {gained}."
 
 
 def unchanged(facts: Facts, found: Comparison) -> str:
@@ -166,6 +167,8 @@ def unchanged(facts: Facts, found: Comparison) -> str:
 def also(found: Comparison) -> list[str]:
     """The reasons behind the first one."""
     rest = found.reasons[1:] if found.verdict in ("blocked", "worse") else []
+    if len(rest) == 1:
+        return [f"Also: {prose(rest[0], 500)}"]
     return ["Also:", listed(rest)] if rest else []
 
 
@@ -176,7 +179,9 @@ def listed(sentences: list[str], mark: str = "") -> str:
 def table(facts: Facts, found: Comparison) -> str:
     """The slices where they decide, else the metrics; the simple models where there is no other."""
     if leads(found):
-        return slice_table(facts, worst(found), against(found))
+        shown, judged = worst(found), [one for one in found.slices if one.result != "small"]
+        note = f"{title(found.metric)} in the worst and the best of {len(judged)} slices."
+        return f"{slice_table(facts, shown, against(found))}\n\n<sub>{note}</sub>"
     if all(change.now is None for change in found.metrics.values()):
         return ""
     return metrics(facts) or f"{alone.metrics(facts)}\n\n{alone.method(facts)}"
