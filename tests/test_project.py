@@ -28,12 +28,13 @@ requirements/train.lock requirements/xgboost.lock
 src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/alone.py src/PACKAGE/charts.py
 src/PACKAGE/cli.py src/PACKAGE/compared.py src/PACKAGE/comparison.py src/PACKAGE/cost.py
 src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/facts.py src/PACKAGE/gitref.py
-src/PACKAGE/ingest.py src/PACKAGE/metrics.py src/PACKAGE/model.py src/PACKAGE/objects.py
-src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/preview.py src/PACKAGE/problem.py
-src/PACKAGE/provenance.py src/PACKAGE/report.py src/PACKAGE/sample.py src/PACKAGE/schema.py
-src/PACKAGE/sections.py src/PACKAGE/sides.py src/PACKAGE/slices.py src/PACKAGE/split.py
-src/PACKAGE/store.py src/PACKAGE/tables.py src/PACKAGE/text.py src/PACKAGE/track.py
-src/PACKAGE/train.py src/PACKAGE/validate.py src/PACKAGE/versus.py src/PACKAGE/wording.py
+src/PACKAGE/groups.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py src/PACKAGE/model.py
+src/PACKAGE/objects.py src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/preview.py
+src/PACKAGE/problem.py src/PACKAGE/provenance.py src/PACKAGE/report.py src/PACKAGE/sample.py
+src/PACKAGE/schema.py src/PACKAGE/sections.py src/PACKAGE/sides.py src/PACKAGE/slices.py
+src/PACKAGE/split.py src/PACKAGE/store.py src/PACKAGE/tables.py src/PACKAGE/text.py
+src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py src/PACKAGE/versus.py
+src/PACKAGE/wording.py
 tests/conftest.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
 tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
 tests/sample/2013-06.parquet tests/situations.py tests/test_cli.py tests/test_comparison_report.py

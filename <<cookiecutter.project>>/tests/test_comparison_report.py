@@ -18,6 +18,7 @@ from situations import (
     group,
     lone,
     model,
+    rule,
     write,
 )
 
@@ -249,6 +250,47 @@ def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path) -> None:
     assert len(written.encode()) <= report.LIMIT
     harmless(written)
     harmless(failed())
+
+
+@pytest.mark.parametrize(
+    ("rule_name", "line"),
+    [
+        ("jump", "too good to be true"),
+        ("latency", "too slow"),
+        ("floor of ROC AUC", "below the floor of ROC AUC"),
+        ("another", "by the rule `another`"),
+    ],
+)
+def test_a_broken_rule_is_told_in_words(tmp_path: Path, rule_name: str, line: str) -> None:
+    """The first line stands alone."""
+    found = comparison("blocked", reasons=["It is."], rules=[rule(rule_name, "blocks")])
+    assert told(found, tmp_path).startswith(f"### ⛔ Blocked: {line}\n")
+
+
+def test_how_to_be_accepted_is_told_once_and_only_where_it_helps(tmp_path: Path) -> None:
+    """Predictions that cannot be judged cannot be accepted either."""
+    out = "train longer, or a maintainer accepts this model with the label accept-model"
+    rules = [rule("latency", "blocks", out), rule("size", "blocks", out)]
+    written = told(comparison("blocked", rules=rules), tmp_path)
+    assert "- train longer\n- train longer\n\nOr a maintainer accepts this very" in written
+    rules = [rule("rows", "blocks", "`make repro` writes the predictions anew")]
+    found = lone("blocked", rules=rules, reasons=["3 rows have no score"], holdout=None)
+    written = told({**found, "metrics": {}}, tmp_path)
+    assert written.startswith("### ⛔ Blocked: its predictions cannot be judged\n\n3 rows have no ")
+    assert "**To unblock:** `make repro` writes the predictions anew.\n" in written
+    assert "accept-model" not in written
+
+
+def test_an_opening_fits_whatever_it_holds(tmp_path: Path) -> None:
+    """Sections can be left out, the opening cannot."""
+    long = ["🦊 |" * 1000] * 50
+    found = blocked(warnings=long)
+    found["slices"] = [group(f"{i}{'|🦊' * 50}", "worse", -0.03) for i in range(50)]
+    found |= {"reasons": long, "rules": [rule(one, "blocks", one) for one in ["slices", *long]]}
+    written = told(found, tmp_path)
+    assert len(written.encode()) <= report.LIMIT
+    assert "- and 42 more" in written
+    assert "Left out, to stay under 60,000 bytes: " in written
 
 
 def test_a_problem_is_a_verdict_a_sentence_and_a_next_step() -> None:

@@ -70,15 +70,21 @@ def cell(value: str) -> str:
     return code(value, 60, WORD_LIMIT)
 
 
-def prose(sentence: str, limit: int = 1000, word: int | None = None) -> str:
+def prose(sentence: str, limit: int = 600, word: int = 60) -> str:
     """A stranger's sentence: plain words as they are, all else in code spans."""
-    words = clean(sentence, limit, word).split(" ")
+    words = re.findall(r"`[^`]+`\S*|\S+", clean(sentence, limit, word))
     parts = []
     for safe, run in groupby(enumerate(words), lambda word: harmless(*word)):
         text = " ".join(word for _, word in run)
         bare = text if safe else text.rstrip(".,;:") or text
-        parts.append(text if safe else code(bare, limit) + text[len(bare) :])
-    return " ".join(parts)
+        parts.append(text if safe else quote(bare, limit) + text[len(bare) :])
+    return " ".join(parts) or "(empty)"
+
+
+def quote(words: str, limit: int) -> str:
+    """As `code`; what is between single backticks already loses them."""
+    alone = re.fullmatch(r"`([^`]+)`", words)
+    return code(alone[1] if alone else words, limit)
 
 
 def harmless(place: int, word: str) -> bool:
