@@ -40,11 +40,10 @@ def method(facts: Facts) -> list[str]:
     found = facts.comparison
     if found is None or found.models is None:
         return []
-    text = (
-        f"{rows(found.holdout)}{facts.confidence}s of paired differences, by influence functions "
-    )
-    text += "summed over clusters. Differences are taken before rounding. ▲ and ▼ only where the interval "
-    text += "leaves out 0. ↓: low values are good; the drawing always has better on the right."
+    text = f"{rows(found.holdout)}{facts.confidence}s of paired differences, by influence "
+    text += "functions summed over clusters. Differences are taken before rounding. ▲ and ▼ only "
+    text += "where the interval leaves out 0. ↓: low values are good; the drawing always has "
+    text += "better on the right."
     notes = [f"<sub>{text}{shows(facts)}</sub>"]
     for name, model in (("Base", found.base), ("Production", found.champion)):
         if model is not None and model.scored != "own" and model.why:
