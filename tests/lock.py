@@ -14,6 +14,7 @@ from baking import Oven, isolated_environment
 from options import REPOSITORY, questions
 
 LOCKS = REPOSITORY / "<<cookiecutter.project>>/requirements"
+NPM = ".github/preview/package-lock.json"
 COMPILE = (
     *("uv", "pip", "compile", "-q", "--upgrade", "--universal", "--python-version", "3.11"),
     *("--fork-strategy", "fewest", "--generate-hashes", "--no-header", "--no-annotate"),
@@ -36,6 +37,7 @@ def main() -> None:
             project.make("lock", UPGRADE=1)
             for lock in (project.path / "requirements").iterdir():
                 shutil.copyfile(lock, LOCKS / template_name(lock.name, store))
+            shutil.copyfile(project.path / NPM, LOCKS.parent / NPM)
 
 
 def template_name(lock: str, store: str) -> str:

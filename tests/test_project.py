@@ -19,10 +19,11 @@ KIND = pytest.mark.parametrize("answers", SETS, ids=option_id)
 LISTED = """
 .dvc/.gitignore .dvc/config .dvcignore .github/actions/check/action.yml
 .github/actions/setup/action.yml .github/cml/package-lock.json .github/cml/package.json
-.github/dependabot.yml .github/workflows/ci.yml .github/workflows/model.yml
-.github/workflows/track.yml .gitignore .pre-commit-config.yaml LICENSE Makefile README.md
-data/.gitignore dvc.yaml models/.gitignore params.yaml pyproject.toml requirements/bootstrap.lock
-requirements/data.lock requirements/dev.lock requirements/pipeline.lock
+.github/dependabot.yml .github/preview/package-lock.json .github/preview/package.json
+.github/workflows/ci.yml .github/workflows/model.yml .github/workflows/track.yml .gitignore
+.pre-commit-config.yaml LICENSE Makefile README.md data/.gitignore dvc.yaml models/.gitignore
+params.yaml pyproject.toml requirements/bootstrap.lock requirements/data.lock
+requirements/dev.lock requirements/pipeline.lock requirements/preview.lock
 requirements/tracking.lock requirements/train.lock requirements/xgboost.lock
 src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/alone.py src/PACKAGE/charts.py
 src/PACKAGE/cli.py src/PACKAGE/compare.py src/PACKAGE/compared.py src/PACKAGE/comparison.py
@@ -32,17 +33,19 @@ src/PACKAGE/gitops/accept.py src/PACKAGE/gitops/branches.py src/PACKAGE/gitops/c
 src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py src/PACKAGE/gitops/lock.py
 src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/publish.py src/PACKAGE/gitops/review.py
 src/PACKAGE/gitops/stale.py src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py
-src/PACKAGE/gitref.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py src/PACKAGE/model.py
-src/PACKAGE/objects.py src/PACKAGE/paired.py src/PACKAGE/params.py src/PACKAGE/predict.py
-src/PACKAGE/predictions.py src/PACKAGE/problem.py src/PACKAGE/provenance.py src/PACKAGE/report.py
-src/PACKAGE/sample.py src/PACKAGE/schema.py src/PACKAGE/sections.py src/PACKAGE/sides.py
-src/PACKAGE/slices.py src/PACKAGE/split.py src/PACKAGE/store.py src/PACKAGE/tables.py
-src/PACKAGE/text.py src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py
-src/PACKAGE/versus.py src/PACKAGE/wording.py tests/conftest.py tests/sample/2013-01.parquet
-tests/sample/2013-02.parquet tests/sample/2013-03.parquet tests/sample/2013-04.parquet
-tests/sample/2013-05.parquet tests/sample/2013-06.parquet tests/test_cli.py tests/test_compare.py
-tests/test_evaluate.py tests/test_gate.py tests/test_ingest.py tests/test_params.py
-tests/test_report.py tests/test_split.py tests/test_train.py tests/test_validate.py
+src/PACKAGE/gitref.py src/PACKAGE/groups.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py
+src/PACKAGE/model.py src/PACKAGE/objects.py src/PACKAGE/paired.py src/PACKAGE/params.py
+src/PACKAGE/predict.py src/PACKAGE/predictions.py src/PACKAGE/preview.py src/PACKAGE/problem.py
+src/PACKAGE/provenance.py src/PACKAGE/report.py src/PACKAGE/sample.py src/PACKAGE/schema.py
+src/PACKAGE/sections.py src/PACKAGE/sides.py src/PACKAGE/slices.py src/PACKAGE/split.py
+src/PACKAGE/store.py src/PACKAGE/tables.py src/PACKAGE/text.py src/PACKAGE/track.py
+src/PACKAGE/train.py src/PACKAGE/validate.py src/PACKAGE/versus.py src/PACKAGE/wording.py
+tests/conftest.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
+tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
+tests/sample/2013-06.parquet tests/situations.py tests/test_cli.py tests/test_compare.py
+tests/test_comparison_report.py tests/test_evaluate.py tests/test_gate.py tests/test_ingest.py
+tests/test_params.py tests/test_report.py tests/test_split.py tests/test_train.py
+tests/test_validate.py
 """
 
 

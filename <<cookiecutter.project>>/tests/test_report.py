@@ -1,157 +1,16 @@
 """The report tells what the files say, in words that match its pictures, and nothing breaks it."""
 
-import hashlib
 import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from conftest import load
+from situations import CLEAR, HOSTILE, SLICES, SYSTEM, Gain, Results, metric
 
 charts, errors, params, report = load("charts"), load("errors"), load("params"), load("report")
 text, wording = load("text"), load("wording")
-
-HOSTILE = [
-    "@octocat closes #1 <script>alert(1)</script>",
-    "a|b\\|c",
-    "``tick`s`",
-    "x" * 10_000,
-    "\u202egnirts\u2066 ![](https://host/watermark.png)",
-    "</summary></details>\n\n# title",
-    "",
-]
-SETTINGS: dict[str, Any] = {
-    "task": {
-        "kind": "binary",
-        "target": "late",
-        "metric": "roc_auc",
-        "threshold": 0.5,
-        "key": "id",
-        "time": "date",
-        "cluster": "date",
-        "numeric": ["distance"],
-        "categorical": ["carrier"],
-    },
-    "ingest": {"until": "2013-06-30"},
-    "validate": {"examples": 3},
-    "split": {"holdout_weeks": 8, "min_train_days": 28, "holdout_share": 0.2, "group": None},
-    "train": {
-        "environment": "train",
-        "estimator": "library.Estimator",
-        "arguments": {},
-        "encoding": "ordinal",
-        "seed": 0,
-        "importance_rows": 500,
-        "importance_repeats": 3,
-    },
-    "evaluate": {"slices": ["carrier"], "min_slice_rows": 400, "confidence": 0.95, "bins": 10},
-    "gate": {
-        "margin": 0.01,
-        "confidence": 0.95,
-        "min_clusters": 10,
-        "floors": {},
-        "min_slice_rows": 200,
-        "min_slice_class": 25,
-        "min_slice_clusters": 10,
-        "beat_linear": 0.0,
-        "latency_ms": 100,
-        "latency_times": 5,
-        "size_mib": 50,
-        "jump": 0.1,
-    },
-    "store": {"remote": "origin", "ref": "refs/dvc/store", "limit_mib": 100},
-}
-SYSTEM = {
-    "model": "a" * 32,
-    "fit_seconds": 2.82,
-    "train_seconds": 5.28,
-    "peak_memory_bytes": 340_000_000,
-    "model_bytes": 905_327,
-    "latency_median_ms": 16.7,
-    "latency_p95_ms": 18.6,
-    "batch_rows_per_second": 288_948,
-    "gpu": None,
-}
-SLICES = "slice,group,rows,clusters,value,low,high\n"
-PLOTS = {
-    "slices": SLICES + "carrier,AA,500,50,0.7,0.65,0.75\ncarrier,BB,480,50,0.8,0.75,0.85\n",
-    "importance": "feature,loss,spread\ndistance,0.1,0.01\ncarrier,-0.001,0.01\n",
-    "calibration": "predicted,observed,rows\n0.1,0.2,500\n0.5,0.4,500\n",
-    "residuals": "residual,rows\n-15,10\n-5,440\n5,540\n15,10\n",
-}
-Gain = tuple[float | None, float | None, float | None]
-Interval = tuple[float | None, float | None, float | None]
-CLEAR: Gain = (0.05, 0.03, 0.07)
-
-
-def metric(own: Interval, linear: Gain = CLEAR, dummy: Gain = CLEAR) -> dict[str, Any]:
-    """A metric as `evaluate` writes it; the simple models' values follow from the gains."""
-    found: dict[str, Any] = dict(zip(("value", "low", "high"), own, strict=True))
-    for name, gain in (("linear", linear), ("dummy", dummy)):
-        known = own[0] is not None and gain[0] is not None
-        found[name] = {"value": own[0] - gain[0] if known else None}  # type: ignore[operator]
-        found[name] |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
-    return found
-
-
-class Results:
-    """A folder with what the pipeline leaves; change its parts, then `write()` the report."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.settings: dict[str, Any] = json.loads(json.dumps(SETTINGS))
-        self.metrics: dict[str, Any] = {
-            "holdout": {"rows": 1000, "clusters": 56, "effective_clusters": 55.6},
-            "roc_auc": metric((0.744, 0.717, 0.770)),
-        }
-        self.system: dict[str, Any] | None = dict(SYSTEM)
-        self.plots = dict(PLOTS)
-
-    def regression(self) -> None:
-        self.settings["task"] |= {"kind": "regression", "metric": "mae", "cluster": None}
-        self.metrics = {
-            "holdout": {"rows": 1000, "clusters": 1000, "effective_clusters": 1000.0},
-            "mae": metric((12345.6, 12000.0, 12700.0), (1054.4, 620.0, 1488.0)),
-            "r2": metric((0.8, 0.78, 0.82), (-0.003, -0.009, 0.003)),
-        }
-
-    def put(self, name: str, content: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-        return path
-
-    def lay(self) -> None:
-        """Write the files that a report reads."""
-        metrics = self.put("reports/metrics.json", json.dumps(self.metrics))
-        self.put("reports/data.json", json.dumps({"rows": 5000, "columns": 17, "files": 6}))
-        if self.system is not None:
-            self.put("reports/system.json", json.dumps(self.system))
-        for name, content in self.plots.items():
-            self.put(f"reports/plots/{name}.csv", content)
-        out = hashlib.md5(metrics.read_bytes(), usedforsecurity=False).hexdigest()
-        model = {"path": "models/model.skops", "md5": "a" * 32}
-        stages = {
-            "train": {"outs": [model]},
-            "evaluate": {"outs": [{"path": "reports/metrics.json", "md5": out}]},
-        }
-        self.put("dvc.lock", yaml.safe_dump({"stages": stages}))
-        self.put("params.yaml", yaml.safe_dump(self.settings))
-
-    def report(self) -> str:
-        reports, output = self.folder / "reports", self.folder / "reports/report.md"
-        settings = params.convert(self.settings, params.Params)
-        files = (reports / "metrics.json", reports / "data.json", reports / "system.json")
-        lock, compared = self.folder / "dvc.lock", reports / "comparison.json"
-        report.run(settings, *files, reports / "plots", lock, compared, output)
-        return output.read_text(encoding="utf-8")
-
-    def write(self) -> str:
-        self.lay()
-        return self.report()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The opening of a report on one model: is it worth more than the simple ones beside it?"""
 
 from .facts import Facts
-from .tables import Line, drawn, shared, signed
+from .tables import Line, drawn, shared
 from .text import NARROW, code, number, span
 from .wording import decimals, gain, heading, title, under
 
@@ -86,7 +86,7 @@ def cells(facts: Facts, name: str) -> list[str]:
         f"{own}{under(found['low'], found['high'], count)}",
         number(found["linear"]["value"], count),
         number(found["dummy"]["value"], count),
-        signed(over, count),
+        f"{number(over.value, count, sign=True)}{under(over.low, over.high, count, sign=True)}",
     ]
 
 

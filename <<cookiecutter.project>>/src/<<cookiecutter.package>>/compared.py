@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 from . import alone
-from .comparison import Change, Comparison, Model, Slice
+from .comparison import Change, Comparison, Model
 from .facts import Facts
-from .slices import shorten
+from .groups import leads, slice_body, slices, verdicts
 from .tables import Line, drawn, shared, signed
-from .text import NARROW, Section, clean, code, fence, number, prose, tag
+from .text import NARROW, WORD_LIMIT, Section, clean, code, fence, number, prose, tag
 from .text import table as plain
-from .wording import RESULTS, decimals, heading, title
+from .wording import decimals, heading
 
 MARKS = {
     "passes": "✓ passes",
@@ -41,38 +41,6 @@ def production_name(found: Comparison) -> str:
 def named(model: Model | None, otherwise: str) -> str:
     name = (model.name or (model.commit or "")[:7]) if model else ""
     return code(name) if name else otherwise
-
-
-def slice_name(one: Slice) -> str:
-    return f"{code(one.slice, 40)} {code(one.group, 40)}"
-
-
-def leads(found: Comparison) -> bool:
-    """Whether slices are what blocks: then they are shown before all else."""
-    rule = any("slice" in rule.name.lower() for rule in found.blocking)
-    return found.verdict == "blocked" and rule and bool(worst(found))
-
-
-def against(found: Comparison) -> str:
-    """Against which model slices got worse."""
-    return "Base" if any(one.result == "worse" for one in found.slices) else "Production"
-
-
-def worst(found: Comparison) -> list[Slice]:
-    """The slices that got worse beside the next worst and the two best; none if none got worse."""
-    known = found.slices if against(found) == "Base" else found.slices_production
-    ranked = by_gain(found, [one for one in known if one.result != "small"])
-    bad = [one for one in ranked if one.result == "worse"]
-    rest = [one for one in ranked if one.result != "worse"]
-    if not bad:
-        return []
-    fill = max(3 - len(bad), 0)
-    return [*bad[:8], *rest[:fill], *rest[fill:][-2:]]
-
-
-def by_gain(found: Comparison, known: list[Slice]) -> list[Slice]:
-    """Slices by what they gained, the worst first."""
-    return sorted(known, key=lambda one: one.gain(found.lower).value or 0)
 
 
 def metrics(facts: Facts) -> str:
@@ -110,40 +78,13 @@ def metric_table(
     return drawn(head, "ll" + "r" * (len(head) - 2), lines, relative)
 
 
-def slice_table(facts: Facts, shown: list[Slice], other: str) -> str:
-    found = facts.comparison
-    assert found is not None
-    head = ["Slice", "Result", "Rows", "Now", other]
-    head.append(f"Now{NARROW}−{NARROW}{other.lower()}<br><sub>{facts.confidence}</sub>")
-    lines = []
-    for one in shown:
-        digits, bold = (
-            decimals(found.metric, one.now, one.raw),
-            "**" if one.result == "worse" else "",
-        )
-        cells = [f"{bold}{code(one.group, 40)}{bold} <sub>{code(one.slice, 40)}</sub>"]
-        cells += [result(one).replace(" ", NARROW), f"{one.rows:,}"]
-        cells += [number(one.now, digits), number(one.base, digits), signed(one.raw, digits)]
-        lines.append(Line(cells, one.gain(found.lower)))
-    return drawn(head, "llrrrr", lines)
-
-
-def result(one: Slice) -> str:
-    """The result; where only the number of slices speaks against a difference, it says so."""
-    if one.result == "unclear" and (one.raw.better or one.raw.worse):
-        return "≈ maybe chance"
-    return RESULTS.get(one.result, prose(one.result))
-
-
 def gate(found: Comparison) -> Section | None:
     """Each rule with its limit and what was found."""
     if not found.rules:
         return None
     lines = [
         [
-            prose(rule.name, 80),
-            prose(rule.limit or "–"),
-            prose(rule.found or "–"),
+            *(prose(one or "–", 300, WORD_LIMIT) for one in (rule.name, rule.limit, rule.found)),
             mark(rule.result),
         ]
         for rule in found.rules
@@ -165,7 +106,8 @@ def tally(found: Comparison) -> str:
         f"{count['passes']} of {asked} rules pass" if count["blocks"] else f"all {asked} rules pass"
     )
     if count["blocks"]:
-        text += f"; {', '.join(tag(rule.name) for rule in found.blocking[:3])} blocks"
+        names = ", ".join(tag(rule.name) for rule in found.blocking[:3])
+        text += f"; {names} block{'s' * (count['blocks'] == 1)}"
     return text + (f"; {count['no baseline']} without a baseline" if count["no baseline"] else "")
 
 
@@ -216,35 +158,6 @@ def answer(changes: dict[str, Change]) -> str:
     gains = [change.gain(change.lower_is_better) for change in changes.values()]
     better, worse = sum(gain.better for gain in gains), sum(gain.worse for gain in gains)
     return f"{better} of {len(gains)} clearly better, {worse} worse"
-
-
-def slices(facts: Facts, found: Comparison) -> Section | None:
-    """Every slice against base, the worst first."""
-    if not found.slices:
-        return None
-    return Section("Slices", verdicts(found.slices), slice_body(facts, found, found.slices, "Base"))
-
-
-def verdicts(known: list[Slice]) -> str:
-    """How many slices were judged, and how."""
-    many = {kind: sum(one.result == kind for one in known) for kind in RESULTS}
-    text = f"{len(known) - many['small']} checked, {many['better']} better, {many['worse']} worse"
-    return text + (f"; {many['small']} too small" if many["small"] else "")
-
-
-def slice_body(facts: Facts, found: Comparison, known: list[Slice], other: str) -> str:
-    ranked = by_gain(found, [one for one in known if one.result != "small"])
-    shown, hidden = shorten(ranked, "`comparison.json`")
-    small = [one for one in known if one.result == "small"]
-    note = (
-        f"{title(found.metric)} of each slice. Chance alone makes a few of many slices look better "
-    )
-    note += "or worse: the result is corrected for their number (Holm), the drawn interval is not."
-    if small:
-        rows = ", ".join(f"{slice_name(one)} ({one.rows:,} rows)" for one in small[:5])
-        note += f" Too small to be judged: {rows}{' and more' if len(small) > 5 else ''}."
-    body = slice_table(facts, shown, other) if shown else ""
-    return "\n\n".join(filter(None, [body, hidden, f"<sub>{note}</sub>"]))
 
 
 def production(facts: Facts, found: Comparison) -> Section | None:

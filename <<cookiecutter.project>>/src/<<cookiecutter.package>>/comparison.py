@@ -97,7 +97,7 @@ class Comparison(msgspec.Struct, frozen=True):
     metric: str
     kind: str
     confidence: float
-    holdout: Holdout
+    holdout: Holdout | None
     metrics: dict[str, Change]
     models: Models | None = None
     production: dict[str, Change] | None = None
@@ -111,8 +111,13 @@ class Comparison(msgspec.Struct, frozen=True):
     run: str | None = None
 
     @property
+    def headline(self) -> Change | None:
+        """The metric that decides; None where the tables could not be judged."""
+        return self.metrics.get(self.metric)
+
+    @property
     def lower(self) -> bool:
-        return self.metrics[self.metric].lower_is_better
+        return self.headline is not None and self.headline.lower_is_better
 
     @property
     def red(self) -> bool:
@@ -157,10 +162,6 @@ def read(path: Path, model: str) -> Comparison | None:
         found = msgspec.json.decode(path.read_bytes(), type=Comparison)
     except msgspec.MsgspecError as error:
         raise ProjectError(f"{path} is damaged ({error}): `make compare` makes it anew") from None
-    if found.metric not in found.metrics:
-        raise ProjectError(
-            f"{path} lacks its metric {found.metric!r}: `make compare` makes it anew"
-        )
     if found.models is None or found.models.now.model != model:
         print(f"report: {path} is another model's and is left out; `make compare` makes it anew")
         return None

@@ -15,17 +15,17 @@ TOLD = {
 """What the title tells of a change."""
 
 
-def unit(value: float, name: str, sign: bool = False) -> str:
-    digits = places(value, 1 if sign else 2)
-    return f"{number(value, digits, sign)}{NARROW}{name}"
+def unit(value: float, name: str, sign: bool = False, like: float | None = None) -> str:
+    """With two significant digits, or as many decimals as another value has then."""
+    return f"{number(value, places(like or value, 2), sign)}{NARROW}{name}"
 
 
-def size(value: float, sign: bool = False) -> str:
-    return unit(value / 1e6, "MB", sign)
+def size(value: float, sign: bool = False, like: float | None = None) -> str:
+    return unit(value / 1e6, "MB", sign, like and like / 1e6)
 
 
-def speed(value: float, sign: bool = False) -> str:
-    return f"{number(value, 0, sign)}{NARROW}rows/s"
+def speed(value: float, sign: bool = False, like: float | None = None) -> str:
+    return unit(value, "rows/s", sign, like)
 
 
 Format = Callable[..., str]
@@ -86,7 +86,7 @@ def change(now: float, base: float, show: Format) -> str:
         return "none"
     factor = now / base if base else 1
     times = f"×{number(factor, places(factor, 2))}" if abs(factor - 1) > 0.05 else ""
-    return f"{show(now - base, sign=True)}{f' <sub>{times}</sub>' if times else ''}"
+    return f"{show(now - base, sign=True, like=base)}{f' <sub>{times}</sub>' if times else ''}"
 
 
 def spent(one: Side) -> str:

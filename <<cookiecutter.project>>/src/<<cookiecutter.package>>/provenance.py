@@ -1,6 +1,6 @@
 """Where the models of a report come from, and how they were compared."""
 
-from .comparison import Model
+from .comparison import Holdout, Model
 from .facts import Facts
 from .sides import beside, sides
 from .text import Section, clean, code, link, number, places, prose, table, tag
@@ -40,13 +40,10 @@ def method(facts: Facts) -> list[str]:
     found = facts.comparison
     if found is None or found.models is None:
         return []
-    held, clusters = found.holdout, f"{found.holdout.clusters:,} clusters"
-    rows = f"Every model is scored on the same {held.rows:,} held-out rows in {clusters}"
-    rows += f", worth {number(held.effective_clusters, 1)} of equal size"
-    rows += f" (sha256 {code(held.sha256[:12])})." if held.sha256 else "."
-    text = f"{rows} {facts.confidence}s of paired differences, by influence functions summed over "
-    text += "clusters. Differences are taken before rounding. ▲ and ▼ only where the interval "
-    text += "leaves out 0. ↓: low values are good; the drawing always has better on the right."
+    text = f"{rows(found.holdout)}{facts.confidence}s of paired differences, by influence "
+    text += "functions summed over clusters. Differences are taken before rounding. ▲ and ▼ only "
+    text += "where the interval leaves out 0. ↓: low values are good; the drawing always has "
+    text += "better on the right."
     notes = [f"<sub>{text}{shows(facts)}</sub>"]
     for name, model in (("Base", found.base), ("Production", found.champion)):
         if model is not None and model.scored != "own" and model.why:
@@ -55,10 +52,19 @@ def method(facts: Facts) -> list[str]:
     return notes
 
 
+def rows(held: Holdout | None) -> str:
+    """On what every model is scored, as a sentence; nothing where it is not known."""
+    if held is None:
+        return ""
+    text = f"Every model is scored on the same {held.rows:,} held-out rows in {held.clusters:,} "
+    text += f"clusters, worth {number(held.effective_clusters, 1)} of equal size"
+    return text + (f" (sha256 {code(held.sha256[:12])}). " if held.sha256 else ". ")
+
+
 def shows(facts: Facts) -> str:
     """How small a difference the held-out rows can show at all."""
     found = facts.comparison
-    least = found.metrics[found.metric].detectable if found else None
+    least = found.headline.detectable if found and found.headline else None
     if found is None or least is None:
         return ""
     text = f" These rows show a true difference of {number(least, max(places(least, 2), 3))} in"

@@ -46,7 +46,7 @@ def sides(facts: Facts) -> list[Side]:
 def side(facts: Facts, name: str, model: Model) -> Side:
     hashes = {name: str(getattr(model, key) or "") for name, key in HASHES.items()}
     system = model.system if model.system and model.system.get("model") == model.model else None
-    named = f" <sub>{code(model.name)}</sub>" if model.name else ""
+    named = f" <sub>{code(model.name, 40, 20)}</sub>" if model.name else ""
     return Side(name, committed(facts, model) + named, hashes, system, model.data or {})
 
 
@@ -103,7 +103,7 @@ def news(facts: Facts, found: list[Side]) -> str:
     contract = "schema changed" if schema else "schema unchanged"
     same = base.hashes["Training data"] == found[0].hashes["Training data"]
     if same and same_holdout(facts, base):
-        return f"; {contract}, the data too" if not schema else f"; {contract}, same data"
+        return "; schema changed, same rows" if schema else "; schema and rows unchanged"
     now, before = (one.data.get("rows") for one in (found[0], base))
     if not (isinstance(now, int) and isinstance(before, int)):
         return f"; {contract}"

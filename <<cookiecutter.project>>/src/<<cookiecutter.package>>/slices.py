@@ -5,7 +5,7 @@ from typing import TypeVar
 from .alone import digits
 from .charts import Axis, bounds, drawing, ruler
 from .facts import Facts, Row
-from .text import Section, code, number, table, tag
+from .text import Section, cell, code, number, table, tag
 from .wording import heading, lower, small, title
 
 One = TypeVar("One")
@@ -56,7 +56,7 @@ def slice_table(facts: Facts, shown: list[Row]) -> str:
     head.append(f"{ruler(axis)}<br><sub>better ►, │ all rows</sub>")
     lines = [
         [
-            f"{code(row['group'])} <sub>{code(row['slice'])}</sub>",
+            f"{cell(row['group'])} <sub>{cell(row['slice'])}</sub>",
             f"{row['rows']:,.0f}",
             f"{row['clusters']:,.0f}",
             f"{number(row['value'], count)}{small(row['low'], row['high'], count)}",

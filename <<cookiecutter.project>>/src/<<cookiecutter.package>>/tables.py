@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from .charts import Axis, balanced, drawing
 from .text import NARROW, number, short, table, verbatim
-from .wording import Gain, under
+from .wording import Gain, small
 
 
 class Line(NamedTuple):
@@ -30,9 +30,9 @@ def scale(axis: Axis, relative: bool) -> str:
 
 
 def signed(change: Gain, digits: int) -> str:
-    """A difference above its interval, as a cell."""
+    """A difference and its interval as a cell, which breaks between them where room is short."""
     value = number(change.value, digits, sign=True)
-    return f"{value}{under(change.low, change.high, digits, sign=True)}"
+    return f"{value}{small(change.low, change.high, digits, sign=True)}"
 
 
 def shared(name: str, base: float | None, gain: Gain) -> Gain:

@@ -12,6 +12,9 @@ MINUS, NARROW = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 WORD = re.compile(r"[(\"'“‘+−-]*[^\W_]+(?:[.,'’+−–-][^\W_]+)*%?[)\"'”’]*[.,;:!?]*|[→≥≤≈±×–%]")
 """A word that is no Markdown and that GitHub does not link."""
 
+WORD_LIMIT = 26
+"""Characters of a word in a table: beside it a telephone still has room for the next column."""
+
 LINKED = re.compile(r"(?i)\W*(www\..*|[0-9a-f]{7,40}|[a-z]+-[0-9]+)\W*")
 """What GitHub makes a link of: an address, a commit, a reference to another tracker."""
 
@@ -29,20 +32,27 @@ class Section:
         return f"<details>{summary}\n\n{self.body}\n\n</details>"
 
 
-def clean(value: str, limit: int = 60) -> str:
-    """The value on one line: no control and direction marks, white space folded, cut when long."""
+def clean(value: str, limit: int = 60, word: int | None = None) -> str:
+    """The value on one line: no control and direction marks, white space folded, cut when long.
+
+    In a table a long word would push the other columns out of sight: `word` is the most of one.
+    """
     plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in value)
-    plain = " ".join(plain.split()).replace("watermark.png", "watermark png")
-    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+    plain = " ".join(cut(one, word or limit) for one in plain.split())
+    return cut(plain.replace("watermark.png", "watermark png"), limit)
 
 
-def code(value: str, limit: int = 60) -> str:
+def cut(value: str, limit: int) -> str:
+    return value if len(value) <= limit else value[: limit - 1] + "…"
+
+
+def code(value: str, limit: int = 60, word: int | None = None) -> str:
     """The value as a code span that shows it and does nothing else.
 
     The fence is longer than any run of backticks inside: only a real code span keeps GitHub from
     linking, mentioning or rendering what is in it.
     """
-    shown = clean(value, limit)
+    shown = clean(value, limit, word)
     if not shown:
         return "(empty)"
     marks = "`" * (ticks(shown) + 1)
@@ -55,15 +65,26 @@ def ticks(value: str) -> int:
     return max((len(run) for run in re.findall("`+", value)), default=0)
 
 
-def prose(sentence: str, limit: int = 1000) -> str:
+def cell(value: str) -> str:
+    """As `code`, for a column of names."""
+    return code(value, 60, WORD_LIMIT)
+
+
+def prose(sentence: str, limit: int = 600, word: int = 60) -> str:
     """A stranger's sentence: plain words as they are, all else in code spans."""
-    words = clean(sentence, limit).split(" ")
+    words = re.findall(r"`[^`]+`\S*|\S+", clean(sentence, limit, word))
     parts = []
     for safe, run in groupby(enumerate(words), lambda word: harmless(*word)):
         text = " ".join(word for _, word in run)
         bare = text if safe else text.rstrip(".,;:") or text
-        parts.append(text if safe else code(bare, limit) + text[len(bare) :])
-    return " ".join(parts)
+        parts.append(text if safe else quote(bare, limit) + text[len(bare) :])
+    return " ".join(parts) or "(empty)"
+
+
+def quote(words: str, limit: int) -> str:
+    """As `code`; what is between single backticks already loses them."""
+    alone = re.fullmatch(r"`([^`]+)`", words)
+    return code(alone[1] if alone else words, limit)
 
 
 def harmless(place: int, word: str) -> bool:

@@ -17,7 +17,7 @@ from pandera.config import ValidationDepth, config_context
 from .errors import ProjectError
 from .params import Params
 from .schema import SCHEMA
-from .text import code, table
+from .text import cell, code, table
 
 KEYS_AT_ONCE = 20_000_000
 """Keys compared in one pass, about 1 GB of hashes; more keys take more passes."""
@@ -56,7 +56,7 @@ class Violations:
 
 
 def column(name: str) -> str:
-    return code(name) if name else "the table"
+    return cell(name) if name else "the table"
 
 
 def run(params: Params, raw: Path, valid: Path, summary: Path, violations: Path) -> None:
@@ -230,7 +230,7 @@ def failures(
 def example(value: object, file: Path, row: int | None) -> str:
     """A quoted value with its file and row; rows count from 1."""
     where = code(file.name) if row is None else f"{code(file.name)} row {row + 1:,}"
-    return f"{code('missing' if value is None else str(value))} in {where}"
+    return f"{cell('missing' if value is None else str(value))} in {where}"
 
 
 def doubled(

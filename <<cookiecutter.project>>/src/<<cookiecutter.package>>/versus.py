@@ -1,22 +1,35 @@
 """The opening of a comparison: verdict, reason, one table, and what would unblock it."""
 
+import re
 from datetime import datetime
 
 from . import alone
-from .compared import (
-    against,
-    base_name,
-    leads,
-    metrics,
-    production_name,
-    slice_name,
-    slice_table,
-    worst,
-)
+from .compared import base_name, metrics, production_name
 from .comparison import Accepted, Change, Comparison
 from .facts import Facts
+from .groups import against, leads, slice_name, slice_table, worst
 from .text import NARROW, code, number, prose
 from .wording import decimals, interval, title
+
+LISTED = 8
+"""The most reasons, warnings and ways out that are told each."""
+
+TROUBLES = {
+    "rows": "its predictions cannot be judged",
+    "metrics": "its metrics do not hold",
+    "clusters": "too few clusters to judge",
+    "base": "not comparable with base",
+    "production": "not comparable with production",
+    "jump": "too good to be true",
+    "linear model": "not better than a linear model",
+    "latency": "too slow",
+    "latency against base": "slower than base",
+    "size": "too large",
+}
+"""What a model is that breaks a rule of the gate; slices are named one by one."""
+
+ACCEPT = re.compile(r",? or [^,]*\baccept-model\b.*")
+"""How a way out says that a maintainer may accept the model; it is told once for all ways."""
 
 SIGNS = {"better": "✅", "equal": "⚪", "first": "🆕", "unchanged": "⚪"}
 
@@ -55,15 +68,23 @@ def trouble(found: Comparison) -> str:
         first, *others = [one for one in worst(found) if one.result == "worse"]
         more = f" and {len(others)} other slice{'s' * (len(others) > 1)}" if others else ""
         return f"blocked: worse for {slice_name(first)}{more}"
-    names = ", ".join(prose(rule.name, 60) for rule in found.blocking[:3])
-    more = f" and {len(found.blocking) - 3} more" if len(found.blocking) > 3 else ""
-    return f"blocked by the gate: {names}{more}" if names else "blocked by the gate"
+    told = dict.fromkeys(broken(rule.name) for rule in found.blocking)
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return f"blocked: {', '.join([*told][:3])}{more}" if told else "blocked by the gate"
+
+
+def broken(rule: str) -> str:
+    """What a model is that breaks a rule."""
+    if rule.startswith("floor of "):
+        return f"below the {prose(rule, 60)}"
+    return TROUBLES.get(rule, f"by the rule {code(rule)}")
 
 
 def loser(found: Comparison) -> str:
     """Base, or production where that is what the model is worse than."""
-    base, production = found.metrics[found.metric], found.production
-    if production and not base.gain(found.lower).worse:
+    here, lost = found.headline, (found.production or {}).get(found.metric)
+    clear = here is not None and here.gain(found.lower).worse
+    if not clear and lost is not None and lost.gain(found.lower).worse:
         return f"production, {production_name(found)}"
     return base_name(found)
 
@@ -72,7 +93,7 @@ def acceptance(accepted: Accepted | None) -> list[str]:
     """Who took the responsibility, when and why."""
     if accepted is None:
         return []
-    why = prose(accepted.why, 500) if accepted.why else "no reason was given"
+    why = prose(accepted.why, 300) if accepted.why else "no reason was given"
     return [f"{code(accepted.by)} accepted this model on {moment(accepted.when)}: {sentence(why)}"]
 
 
@@ -88,6 +109,7 @@ def reason(facts: Facts, found: Comparison) -> str:
     first = prose(found.reasons[0]) if found.reasons else ""
     if found.verdict == "first":
         text = f"{alone.headline(facts, '**')}: {alone.gains(facts)}."
+        text += " The rules that need no baseline pass."
         return f"{text} Merging makes this model the baseline."
     if found.verdict == "unchanged":
         return unchanged(facts, found)
@@ -106,13 +128,13 @@ def sentence(text: str) -> str:
 
 def headline(facts: Facts, found: Comparison) -> str:
     """Old and new value of the headline metric, and the difference with its interval."""
-    change, other = found.metrics[found.metric], "base"
-    if change.difference is None and found.production:
-        change, other = found.production[found.metric], "production"
-    if change.difference is None:
+    change, other = found.headline, "base"
+    if change is not None and change.difference is None and found.production:
+        change, other = found.production.get(found.metric), "production"
+    if change is None or change.difference is None:
         return ""
     digits = decimals(found.metric, change.now, change.raw)
-    values = f"{number(change.base, digits)} → {number(change.now, digits)}"
+    values = f"{number(change.base, digits)}{NARROW}→{NARROW}{number(change.now, digits)}"
     where = f", against {production_name(found)} in production" if other == "production" else ""
     text = f"**{title(found.metric)} {values}**, {number(change.difference, digits, sign=True)}"
     if change.low is None or change.high is None:
@@ -146,13 +168,12 @@ def beside_production(found: Comparison) -> str:
     if change is None or change.difference is None:
         return ""
     digits = decimals(found.metric, change.now, change.raw)
-    return (
-        f" Against production, {production_name(found)}: {interval(change.raw, digits, sign=True)}."
-    )
+    gained = interval(change.raw, digits, sign=True)
+    return f" Against production ({production_name(found)}): {gained}."
 
 
 def unchanged(facts: Facts, found: Comparison) -> str:
-    change: Change = found.metrics[found.metric]
+    change = found.headline or Change(None, None, None, None, None)
     digits = decimals(found.metric, change.now, change.raw)
     text = "Nothing that the model depends on changed (data, code, parameters, environment), so "
     text += (
@@ -166,17 +187,23 @@ def unchanged(facts: Facts, found: Comparison) -> str:
 def also(found: Comparison) -> list[str]:
     """The reasons behind the first one."""
     rest = found.reasons[1:] if found.verdict in ("blocked", "worse") else []
+    if len(rest) == 1:
+        return [f"Also: {prose(rest[0], 300)}"]
     return ["Also:", listed(rest)] if rest else []
 
 
 def listed(sentences: list[str], mark: str = "") -> str:
-    return "\n".join(f"- {mark}{prose(one, 500)}" for one in sentences[:20])
+    """A list of strangers' sentences, short enough for a comment whatever they hold."""
+    more = [f"- and {len(sentences) - LISTED:,} more"] if len(sentences) > LISTED else []
+    return "\n".join([*(f"- {mark}{prose(one, 300)}" for one in sentences[:LISTED]), *more])
 
 
 def table(facts: Facts, found: Comparison) -> str:
     """The slices where they decide, else the metrics; the simple models where there is no other."""
     if leads(found):
-        return slice_table(facts, worst(found), against(found))
+        shown, judged = worst(found), [one for one in found.slices if one.result != "small"]
+        note = f"{title(found.metric)} in the worst and the best of {len(judged)} slices."
+        return f"{slice_table(facts, shown, against(found))}\n\n<sub>{note}</sub>"
     if all(change.now is None for change in found.metrics.values()):
         return ""
     return metrics(facts) or f"{alone.metrics(facts)}\n\n{alone.method(facts)}"
@@ -190,9 +217,12 @@ def unblock(found: Comparison) -> list[str]:
     """What to do about a red verdict."""
     if not found.red:
         return []
-    ways = [rule.unblock for rule in found.blocking if rule.unblock]
+    known = [rule.unblock for rule in found.blocking if rule.unblock]
+    ways = [way for way in (ACCEPT.sub("", one) for one in known) if way]
     accept = "a maintainer accepts this very model with the label `accept-model`; this report, the "
     accept += "model card and the history then name who did."
-    if len(ways) == 1:
-        return [f"**To unblock:** {prose(ways[0], 500).rstrip('.')}. Or {accept}"]
-    return ["**To unblock:**", *([listed(ways)] if ways else []), f"{'Or ' * bool(ways)}{accept}"]
+    last = f" Or {accept}" if not known or any(map(ACCEPT.search, known)) else ""
+    if len(ways) > 1:
+        return ["**To unblock:**", listed(ways), last.strip()]
+    way = prose(ways[0], 300).rstrip(".") if ways else "train a model that keeps the rules"
+    return [f"**To unblock:** {way}.{last}"]

@@ -36,7 +36,7 @@ def title(name: str) -> str:
 def heading(name: str, low: bool | None = None) -> str:
     """A metric's name in a table, with its arrow; `low` says it where the name does not."""
     arrow = f"{NARROW}↓" if (lower(name) if low is None else low) else ""
-    return f"{title(name)}{arrow}"
+    return f"{title(name)}{arrow}".replace(" ", NARROW)
 
 
 def lower(name: str) -> bool:
