@@ -59,7 +59,7 @@ class Remote:
     def create(cls, path: Path) -> "Remote":
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", path], check=True)
         for setting in ("allowFilter", "allowReachableSHA1InWant"):
-            command = ["git", "-C", path, "config", f"uploadpack.{setting}", "true"]
+            command = ["git", "-C", str(path), "config", f"uploadpack.{setting}", "true"]
             subprocess.run(command, check=True)
         return cls(path)
 
@@ -139,8 +139,8 @@ class Team:
         branch = self.laptop.run("git", "branch", "--show-current").stdout.strip()
         self.laptop.run("git", "pull", "-q", "--ff-only", "origin", branch)
 
-    def open(self, branch: str, **options: bool) -> Pull:
-        return self.hub.open_pull(branch, self.person, title=branch, **options)
+    def open(self, branch: str, *, draft: bool = False) -> Pull:
+        return self.hub.open_pull(branch, self.person, title=branch, draft=draft)
 
 
 def of(runs: list[Run], workflow: str) -> Run:

@@ -1,6 +1,5 @@
 """The template's own files pass the tools as they lie, delimiters and all."""
 
-import re
 import os
 import shutil
 import subprocess
@@ -69,7 +68,7 @@ def test_pins_are_the_listed_ones() -> None:
     for file in yaml_files():
         for line in file.read_text(encoding="utf-8").splitlines():
             name, _, pin = line.strip().removeprefix("- ").removeprefix("uses: ").partition("@")
-            if "uses: " in line and not name.startswith("./"):
+            if re.match(r" *(- )?uses: ", line) and not name.startswith("./"):
                 pins.setdefault(name, set()).add(pin)
     for name, found in pins.items():
         assert len(found) == 1, name
