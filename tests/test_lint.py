@@ -1,6 +1,7 @@
 """The template's own files pass the tools as they lie, delimiters and all."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
