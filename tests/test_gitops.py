@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -313,6 +314,27 @@ def edit(project: BakedProject, path: str, table: pl.DataFrame) -> None:
 def test_an_honest_lock_holds_together(committed: BakedProject) -> None:
     commit(committed, "Trained here")
     assert "holds together" in committed.make("verify").stdout
+
+
+def test_a_team_may_ask_for_a_full_reproduction(committed: BakedProject) -> None:
+    """Every stage runs again; a model of other parameters does not come out the same."""
+    commit(committed, "Trained here")
+    again = {"REPRODUCE": "true"}
+    assert "gives the same dvc.lock" in committed.make("verify", env=again).stdout
+    model = committed.path / "models/model.skops"
+    model.write_bytes(fat(model.read_bytes()))
+    committed.run(".venv/bin/dvc", "commit", "-q", "-f")
+    commit(committed, "The same model in other bytes")
+    said = refused(committed.make("verify", check=False, env=again))
+    assert "gives another dvc.lock" in said
+
+
+def fat(content: bytes) -> bytes:
+    """The same archive with a comment: it loads, scores the same, and is another file."""
+    with io.BytesIO(content) as buffer:
+        with zipfile.ZipFile(buffer, "a") as archive:
+            archive.comment = b"x"
+        return buffer.getvalue()
 
 
 @pytest.mark.parametrize("column", ["score", "truth"])
