@@ -1,5 +1,6 @@
 """What a pull request's jobs do, one by one, on machines that share nothing but a Git remote."""
 
+import io
 import json
 import os
 import re
