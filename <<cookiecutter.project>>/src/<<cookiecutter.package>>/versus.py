@@ -225,5 +225,5 @@ def unblock(found: Comparison) -> list[str]:
     last = f" Or {accept}" if not known or any(map(ACCEPT.search, known.values())) else ""
     if len(ways) > 1:
         return ["**To unblock:**", listed([f"{n}: {w}" for n, w in ways.items()]), last.strip()]
-    way = prose(*ways.values(), 300).rstrip(".") if ways else "train a model that keeps the rules"
-    return [f"**To unblock:** {way}.{last}"]
+    way = next(iter(ways.values()), "train a model that keeps the rules")
+    return [f"**To unblock:** {prose(way, 300).rstrip('.')}.{last}"]
