@@ -97,7 +97,7 @@ def test_a_slice_that_blocks_is_shown_before_all_else(tmp_path: Path) -> None:
     opening, rest = written.split("<details>", 1)
     slices = [line for line in opening.splitlines() if line.startswith("| ")][2:]
     assert [line.split()[1] for line in slices] == ["**`VX`**", "`DD`", "`BB`", "`AA`"]
-    assert "- bring VX back above 0.676\n- predict faster" in opening
+    assert "- Slices against base: bring VX back above 0.676\n- Latency: predict faster" in opening
     assert "Also: A prediction takes 78 ms; 50 are allowed." in opening
     assert "`accept-model`" in opening
     assert "<b>Gate</b>: 1 of 3 rules pass; <code>Slices against base</code>" in rest
@@ -257,7 +257,7 @@ def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path) -> None:
     [
         ("jump", "too good to be true"),
         ("latency", "too slow"),
-        ("floor of ROC AUC", "below the floor of ROC AUC"),
+        ("floor of roc_auc", "below the floor of ROC AUC"),
         ("another", "by the rule `another`"),
     ],
 )
@@ -272,7 +272,10 @@ def test_how_to_be_accepted_is_told_once_and_only_where_it_helps(tmp_path: Path)
     out = "train longer, or a maintainer accepts this model with the label accept-model"
     rules = [rule("latency", "blocks", out), rule("size", "blocks", out)]
     written = told(comparison("blocked", rules=rules), tmp_path)
-    assert "- train longer\n- train longer\n\nOr a maintainer accepts this very" in written
+    assert (
+        "- latency: train longer\n- size: train longer\n\nOr a maintainer accepts this very"
+        in written
+    )
     rules = [rule("rows", "blocks", "`make repro` writes the predictions anew")]
     found = lone("blocked", rules=rules, reasons=["3 rows have no score"], holdout=None)
     written = told({**found, "metrics": {}}, tmp_path)

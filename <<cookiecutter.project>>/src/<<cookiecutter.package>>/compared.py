@@ -84,7 +84,10 @@ def gate(found: Comparison) -> Section | None:
         return None
     lines = [
         [
-            *(prose(one or "–", 300, WORD_LIMIT) for one in (rule.name, rule.limit, rule.found)),
+            *(
+                prose(one, 300, WORD_LIMIT) if one else "–"
+                for one in (rule.name, rule.limit, rule.found)
+            ),
             mark(rule.result),
         ]
         for rule in found.rules
@@ -107,7 +110,8 @@ def tally(found: Comparison) -> str:
     )
     if count["blocks"]:
         names = ", ".join(tag(rule.name) for rule in found.blocking[:3])
-        text += f"; {names} block{'s' * (count['blocks'] == 1)}"
+        more = f" and {count['blocks'] - 3} more" if count["blocks"] > 3 else ""
+        text += f"; {names}{more} block{'s' * (count['blocks'] == 1)}"
     return text + (f"; {count['no baseline']} without a baseline" if count["no baseline"] else "")
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from .errors import ProjectError
-from .wording import Gain
+from .wording import NAMES, Gain
 
 Verdict = Literal["better", "equal", "first", "unchanged", "worse", "blocked"]
 
@@ -143,8 +143,9 @@ class Comparison(msgspec.Struct, frozen=True):
         return [rule for rule in self.rules if rule.result == "blocks"]
 
     def ordered(self, found: dict[str, Change]) -> Iterable[tuple[str, Change]]:
-        """Metrics by name, the headline first."""
-        return sorted(found.items(), key=lambda item: item[0] != self.metric)
+        """Metrics by name, the headline first, the others as everywhere."""
+        known = [self.metric, *NAMES]
+        return sorted(found.items(), key=lambda one: [*known, one[0]].index(one[0]))
 
 
 def read(path: Path, model: str) -> Comparison | None:

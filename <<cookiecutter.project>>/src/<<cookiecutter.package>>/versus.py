@@ -76,7 +76,7 @@ def trouble(found: Comparison) -> str:
 def broken(rule: str) -> str:
     """What a model is that breaks a rule."""
     if rule.startswith("floor of "):
-        return f"below the {prose(rule, 60)}"
+        return f"below the floor of {title(rule.removeprefix('floor of '))}"
     return TROUBLES.get(rule, f"by the rule {code(rule)}")
 
 
@@ -151,7 +151,8 @@ def counter(found: Comparison) -> str:
         if name != found.metric and change.gain(change.lower_is_better).worse
     ]
     judged = [one for one in found.slices if one.result != "small"]
-    bad += [slice_name(one) for one in judged if one.result == "worse"]
+    if found.verdict != "worse":  # then the reasons name them
+        bad += [slice_name(one) for one in judged if one.result == "worse"]
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         return f"Clearly worse: {', '.join(bad[:3])}{more}."
@@ -217,12 +218,12 @@ def unblock(found: Comparison) -> list[str]:
     """What to do about a red verdict."""
     if not found.red:
         return []
-    known = [rule.unblock for rule in found.blocking if rule.unblock]
-    ways = [way for way in (ACCEPT.sub("", one) for one in known) if way]
+    known = {rule.name: rule.unblock for rule in found.blocking if rule.unblock}
+    ways = {name: way for name, text in known.items() if (way := ACCEPT.sub("", text))}
     accept = "a maintainer accepts this very model with the label `accept-model`; this report, the "
     accept += "model card and the history then name who did."
-    last = f" Or {accept}" if not known or any(map(ACCEPT.search, known)) else ""
+    last = f" Or {accept}" if not known or any(map(ACCEPT.search, known.values())) else ""
     if len(ways) > 1:
-        return ["**To unblock:**", listed(ways), last.strip()]
-    way = prose(ways[0], 300).rstrip(".") if ways else "train a model that keeps the rules"
-    return [f"**To unblock:** {way}.{last}"]
+        return ["**To unblock:**", listed([f"{n}: {w}" for n, w in ways.items()]), last.strip()]
+    way = next(iter(ways.values()), "train a model that keeps the rules")
+    return [f"**To unblock:** {prose(way, 300).rstrip('.')}.{last}"]
