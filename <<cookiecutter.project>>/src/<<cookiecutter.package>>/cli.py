@@ -41,6 +41,9 @@ COMMANDS = {
     "pull": ("get data and models from the store", []),
 }
 
+ELSEWHERE = {"push": "storage.store", "pull": "storage.store", "report": "reporting.report"}
+"""Modules that have not the name of their command."""
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
@@ -82,12 +85,11 @@ def attempt(command: str, call: Callable[[], int | None]) -> int:
 def run(command: str, paths: dict[str, Path]) -> int | None:
     """Run one command; only `compare` has an exit code of its own, that of its verdict."""
     if command == "preview":  # it has an environment without a library that reads params.yaml
-        import_module(".preview", __package__).run(**paths)
+        import_module(".reporting.preview", __package__).run(**paths)
         return None
     from . import params
 
-    name = "store" if command in ("push", "pull") else command
-    module: Any = import_module(f".{name}", __package__)
+    module: Any = import_module(f".{ELSEWHERE.get(command, command)}", __package__)
     values = params.load()
     if command == "ingest":
         module.run(params.options("ingest", module.Options), **paths)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..problem import CAUSES, report
+from ..reporting.problem import CAUSES, report
 
 ORDER = ("validate", "train", "compare", "publish")
 """The jobs whose failure is told; the first that failed is the cause of the others."""

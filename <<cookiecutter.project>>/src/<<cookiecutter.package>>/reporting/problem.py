@@ -6,7 +6,7 @@ team's code can make it.
 
 import re
 
-from .text import clean, code, fence, harmless, prose
+from ..text import clean, code, fence, harmless, prose
 
 CAUSES = {
     "params": (

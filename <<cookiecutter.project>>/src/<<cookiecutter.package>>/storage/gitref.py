@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from .errors import ProjectError
+from ..errors import ProjectError
 from .objects import Cache, Wanted, read_chunks, write_chunks
 
 OURS = "refs/heads/next"
