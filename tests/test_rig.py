@@ -104,7 +104,7 @@ def ask(hub: GitHub, who: Account, method: str, path: str, body: Any = None) -> 
 
 
 def post(path: str, body: str) -> str:
-    """A command of a step that asks the API, and fails as curl does; the engine drops a last line that has no end."""
+    """A step's command that asks the API; the engine drops a last line that has no end."""
     address = f"$GITHUB_API_URL/repos/$GITHUB_REPOSITORY{path}"
     token = "Authorization: Bearer ${{ github.token }}"
     return f"curl -sS --fail-with-body -H '{token}' {address} -d '{body}' | sed '$a\\'"

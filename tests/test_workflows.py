@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from actions import PINS, tool
 from conftest import Bake
 from options import REPOSITORY
+from rig.standin import PINS
+from rig.tool import tool
 
 PROJECT = REPOSITORY / "<<cookiecutter.project>>"
 FOLDERS = (REPOSITORY / ".github", PROJECT / ".github")
