@@ -711,12 +711,14 @@ def test_nothing_is_left_running(hub: GitHub, clone: Clone, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_artifacts_go_from_job_to_job(hub: GitHub, clone: Clone) -> None:
     """Patterns, hidden files, several at once, one that is missing, a name taken twice."""
-    make = {"run": "mkdir -p out/sub; echo 1 > out/sub/a; echo 2 > out/b; echo 3 > out/.hidden"}
+    make = {
+        "run": "mkdir -p out/sub; echo 1 > out/sub/a; echo 2 > out/b; echo 3 > out/.hidden; mkdir .hidden; cp -r out .hidden"
+    }
     up = [
         make | {"shell": "bash"},
         use("actions/upload-artifact", name="all", path="out"),
         use("actions/upload-artifact", name="hidden", path="out", **{"include-hidden-files": True}),
-        use("actions/upload-artifact", name="one", path="out/sub/a"),
+        use("actions/upload-artifact", name="one", path=".hidden/out/sub/a"),
         use("actions/upload-artifact", name="two", path="out/sub/a\nout/b\n!out/c"),
         use("actions/upload-artifact", name="nothing", path="no/*.csv"),
         {**use("actions/upload-artifact", name="one", path="out/b"), "continue-on-error": True},

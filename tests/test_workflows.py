@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import yaml
 
 from conftest import Bake
 from options import REPOSITORY
+from rig.standin import FOLDER as STAND_INS
 from rig.standin import PINS
 from rig.tool import tool
+from rig.workflow import SCOPES
 
 PROJECT = REPOSITORY / "<<cookiecutter.project>>"
 FOLDERS = (REPOSITORY / ".github", PROJECT / ".github")
@@ -59,6 +62,23 @@ def test_actionlint_finds_nothing(bake: Bake, tmp_path: Path, whose: str) -> Non
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("github-workflows", "workflows/*.yml"),
+        ("github-actions", "actions/*/action.yml"),
+        ("dependabot", "dependabot.yml"),
+    ],
+)
+def test_githubs_schema_is_kept(schema: str, pattern: str) -> None:
+    """As the schema store describes the files; the copy comes with the tool, no network needed."""
+    files = [str(file) for folder in FOLDERS for file in folder.glob(pattern)]
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    done = subprocess.run([*check, *files], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 @EACH_WORKFLOW
 def test_nothing_is_permitted_on_top(file: Path) -> None:
     """So a job has only what it names, and a new job has nothing."""
@@ -78,6 +98,24 @@ def test_every_job_has_a_time_limit(file: Path) -> None:
 def test_every_workflow_says_what_two_runs_do(file: Path) -> None:
     """A group, and whether a newer run ends an older one."""
     assert {"group", "cancel-in-progress"} <= set(parsed(file)["concurrency"])
+
+
+@EACH_WORKFLOW
+def test_a_job_says_what_it_does_when_another_failed(file: Path) -> None:
+    """Without a word it asks for `success()`, is skipped, and counts as passed on GitHub."""
+    for name, job in jobs(file).items():
+        said = re.search(r"\b(success|failure|always|cancelled)\(\)", str(job.get("if", "")))
+        assert said or "needs" not in job, name
+
+
+@EACH_WORKFLOW
+def test_a_permission_has_its_reason(file: Path) -> None:
+    """Each is named, as a level of its own, with the request that needs it beside it."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for job in jobs(file).values():
+        for scope, level in job["permissions"].items():
+            assert scope in SCOPES and level in ("read", "write")
+            assert any(re.fullmatch(rf" +{scope}: {level} # \S.*", line) for line in lines)
 
 
 @EACH_WORKFLOW
@@ -112,6 +150,15 @@ def test_an_action_is_pinned_as_listed(file: Path) -> None:
             assert used[1] in pinned
     for step in steps(file):
         assert ("run" in step) != ("uses" in step)
+
+
+@EACH_FILE
+def test_an_action_is_given_what_it_knows(file: Path) -> None:
+    """A misspelt input is a warning on GitHub; the stand-in lists those that it imitates."""
+    for step in steps(file):
+        if "@" in step.get("uses", ""):
+            action = STAND_INS / step["uses"].partition("@")[0] / "action.yml"
+            assert step.get("with", {}).keys() <= parsed(action)["inputs"].keys()
 
 
 @pytest.mark.parametrize("file", ACTIONS, ids=name)

@@ -52,14 +52,13 @@ def matching(pattern: str, hidden: bool) -> set[Path]:
     for name in glob.glob(os.path.abspath(pattern), recursive=True, include_hidden=hidden):
         path = Path(name)
         found |= {p for p in path.rglob("*") if p.is_file()} if path.is_dir() else {path}
-    start = Path(os.path.abspath(start_of(pattern)))
-    return {p for p in found if hidden or not is_hidden(p, start)}
+    above = Path(os.path.abspath(start_of(pattern))).parent
+    return {p for p in found if hidden or not is_hidden(p.relative_to(above))}
 
 
-def is_hidden(path: Path, start: Path) -> bool:
-    """A folder that is named itself may be hidden only if the pattern says so: it is not taken."""
-    inside = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    return any(part.startswith(".") for part in inside.parts) and path != start.parent
+def is_hidden(path: Path) -> bool:
+    """From the last folder that the pattern names without a wildcard on; those above may be."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def start_of(pattern: str) -> str:
