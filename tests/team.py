@@ -113,7 +113,7 @@ class Team:
 
     @classmethod
     def create(cls, hub: GitHub, oven: Oven, folder: Path) -> "Team":
-        """Generate a project, with few tests of its own: `make check` of a whole one is elsewhere."""
+        """Generate a project, with few tests of its own: a whole one is checked elsewhere."""
         person = hub.person("alice")
         laptop = with_a_python(oven.bake(folder, {}))
         env = {**hub.environment, **IDENTITY, "PATH": laptop.environment["PATH"]}
