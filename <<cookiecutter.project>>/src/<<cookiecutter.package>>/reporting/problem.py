@@ -25,6 +25,10 @@ CAUSES = {
         "the store lacks what `dvc.lock` names",
         "Run `make push` where the model was trained, then run this job again.",
     ),
+    "unreachable": (
+        "the store cannot be reached",
+        "Run this job again once the Git server answers; nothing is lost.",
+    ),
     "train": (
         "training failed",
         "`make repro` does the same on a laptop; the job's log has all that it printed.",
