@@ -48,6 +48,9 @@ CAUSES = {
 }
 """What is told for each kind of failure: what is wrong, and the next step."""
 
+NOTHING = "No model was judged, so there is nothing to compare."
+BELOW = "Nothing was committed. What was compared follows."
+
 LINES = 60
 """The most lines of details; of a longer log its end is kept, of a table its beginning."""
 
@@ -66,7 +69,7 @@ def report(cause: str, sentence: str, details: str | None = None) -> str:
     parts = [f"### ⛔ Blocked: {what}", said, shown(details or "")]
     parts += [
         f"**Next:** {step}",
-        "<sub>No model was judged, so there is nothing to compare.</sub>",
+        f"<sub>{BELOW if cause == 'publish' else NOTHING}</sub>",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
