@@ -4,14 +4,18 @@ Each command imports what it needs when it is called: no stage pays for another'
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .errors import ProjectError
+
+FULL = os.strerror(errno.ENOSPC)
 
 COMMANDS = {
     "ingest": ("write the table as Parquet batches", ["raw"]),
@@ -72,14 +76,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def attempt(command: str, call: Callable[[], int | None]) -> int:
-    """Call it; its sentence goes to PROBLEM_FILE too, from where a workflow reports it."""
+    """Call it; an expected failure, or a full disk, is one sentence."""
     try:
         return call() or 0
     except ProjectError as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        if place := os.environ.get("PROBLEM_FILE"):
+        return told(command, error)
+    except Exception as error:
+        if FULL not in str(error):  # polars has an error of its own for it
+            raise
+        return told(command, ProjectError(f"the disk is full ({error}): make room, then again"))
+
+
+def told(command: str, error: ProjectError) -> int:
+    """Print the sentence, and leave it in PROBLEM_FILE, from where a workflow reports it."""
+    print(f"{command}: {error}", file=sys.stderr)
+    if place := os.environ.get("PROBLEM_FILE"):
+        with suppress(OSError):
             Path(place).write_text(f"{command}: {error}\n", encoding="utf-8")
-        return error.exit_code
+    return error.exit_code
 
 
 def run(command: str, paths: dict[str, Path]) -> int | None:

@@ -37,6 +37,8 @@ def cause(job: str, command: str, sentence: str, table: str) -> str:
         return "contract"
     if "lacks" in sentence and "make push" in sentence:
         return "store"
+    if "cannot be read: Git says" in sentence:
+        return "unreachable"
     if command == "verify":
         return "lock"
     return job if job in CAUSES else "data"
