@@ -25,7 +25,7 @@ ACTIONS = [file for folder in FOLDERS for file in sorted(folder.glob("actions/*/
 
 # One target, its variables, and perhaps what it says as outputs of the step.
 TARGETS = re.compile(r'make [a-z-]+( [a-z-]+)*( [A-Z]+=\S+)*( >> "\$GITHUB_OUTPUT")?')
-SAYS = r'echo "::error::[^"`]+" && exit 1'
+SAYS = r'echo "::error::[^"`]+"( && exit 1)?'
 VERDICT = re.compile(rf'test "\$\w+" = ("\$)?\w+"?( \|\| {{ {SAYS}; }})?|{SAYS}')
 """What a job that checks nothing out, and so has no Makefile, may type."""
 CML = ".github/cml/node_modules/.bin/cml comment update "
