@@ -118,8 +118,6 @@ def test_nobody_answers_the_comment(team: Team, read_me: Pull) -> None:
     """Silence; the rig ends it before the step's own limit does."""
     team.hub.fault(COMMENTS, delay=10, cut=True)
     comment_is_missing(read_me, attempt(read_me))
-    (step,) = [step for step in read_me.hub.runs[-1].file.steps("report") if "id" in step]
-    assert step["timeout-minutes"] == 5
 
 
 def test_the_comment_is_posted_by_the_next_attempt(read_me: Pull) -> None:
