@@ -25,21 +25,24 @@ LISTED = """
 params.yaml pyproject.toml requirements/bootstrap.lock requirements/data.lock
 requirements/dev.lock requirements/pipeline.lock requirements/preview.lock
 requirements/tracking.lock requirements/train.lock requirements/xgboost.lock
-src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/alone.py src/PACKAGE/charts.py
-src/PACKAGE/cli.py src/PACKAGE/compare.py src/PACKAGE/compared.py src/PACKAGE/comparison.py
-src/PACKAGE/cost.py src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/facts.py
-src/PACKAGE/gate.py src/PACKAGE/gitops/__init__.py src/PACKAGE/gitops/__main__.py
-src/PACKAGE/gitops/accept.py src/PACKAGE/gitops/branches.py src/PACKAGE/gitops/conclude.py
-src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py src/PACKAGE/gitops/lock.py
-src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/publish.py src/PACKAGE/gitops/review.py
-src/PACKAGE/gitops/stale.py src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py
-src/PACKAGE/gitref.py src/PACKAGE/groups.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py
-src/PACKAGE/model.py src/PACKAGE/objects.py src/PACKAGE/paired.py src/PACKAGE/params.py
-src/PACKAGE/predict.py src/PACKAGE/predictions.py src/PACKAGE/preview.py src/PACKAGE/problem.py
-src/PACKAGE/provenance.py src/PACKAGE/report.py src/PACKAGE/sample.py src/PACKAGE/schema.py
-src/PACKAGE/sections.py src/PACKAGE/sides.py src/PACKAGE/slices.py src/PACKAGE/split.py
-src/PACKAGE/store.py src/PACKAGE/tables.py src/PACKAGE/text.py src/PACKAGE/track.py
-src/PACKAGE/train.py src/PACKAGE/validate.py src/PACKAGE/versus.py src/PACKAGE/wording.py
+src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/cli.py src/PACKAGE/compare.py
+src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/gate.py src/PACKAGE/gitops/__init__.py
+src/PACKAGE/gitops/__main__.py src/PACKAGE/gitops/accept.py src/PACKAGE/gitops/branches.py
+src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py
+src/PACKAGE/gitops/lock.py src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/publish.py
+src/PACKAGE/gitops/review.py src/PACKAGE/gitops/stale.py src/PACKAGE/gitops/supply.py
+src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py src/PACKAGE/model.py
+src/PACKAGE/paired.py src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/predictions.py
+src/PACKAGE/reporting/__init__.py src/PACKAGE/reporting/alone.py src/PACKAGE/reporting/charts.py
+src/PACKAGE/reporting/compared.py src/PACKAGE/reporting/comparison.py
+src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/facts.py src/PACKAGE/reporting/groups.py
+src/PACKAGE/reporting/preview.py src/PACKAGE/reporting/problem.py
+src/PACKAGE/reporting/provenance.py src/PACKAGE/reporting/report.py
+src/PACKAGE/reporting/sections.py src/PACKAGE/reporting/sides.py src/PACKAGE/reporting/slices.py
+src/PACKAGE/reporting/tables.py src/PACKAGE/reporting/versus.py src/PACKAGE/reporting/wording.py
+src/PACKAGE/sample.py src/PACKAGE/schema.py src/PACKAGE/split.py src/PACKAGE/storage/__init__.py
+src/PACKAGE/storage/gitref.py src/PACKAGE/storage/objects.py src/PACKAGE/storage/store.py
+src/PACKAGE/text.py src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py
 tests/conftest.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
 tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
 tests/sample/2013-06.parquet tests/situations.py tests/test_cli.py tests/test_compare.py

@@ -16,6 +16,7 @@ import yaml
 from baking import IDENTITY
 from rig import GitHub, Pull, Refused, Run
 from rig.account import Account
+from rig.caller import environment as environment_of
 from rig.machine import real_cml
 from rig.pattern import matches
 from rig.run import Step
@@ -104,7 +105,7 @@ def ask(hub: GitHub, who: Account, method: str, path: str, body: Any = None) -> 
 
 
 def post(path: str, body: str) -> str:
-    """A command of a step that asks the API, and fails as curl does; the engine drops a last line that has no end."""
+    """A step's command that asks the API; the engine drops a last line that has no end."""
     address = f"$GITHUB_API_URL/repos/$GITHUB_REPOSITORY{path}"
     token = "Authorization: Bearer ${{ github.token }}"
     return f"curl -sS --fail-with-body -H '{token}' {address} -d '{body}' | sed '$a\\'"
@@ -571,6 +572,56 @@ def test_a_bots_pull_request_waits_for_a_person(hub: GitHub, clone: Clone, alice
 
 
 @pytest.mark.slow
+def test_a_bots_push_to_a_pull_request_waits_too(hub: GitHub, clone: Clone, alice: Account) -> None:
+    """A status on the new commit is enough to merge; its label starts nothing at all."""
+    hub.settings["required_checks"] = ["job"]
+    commit = "git -c user.name=b -c user.email=b@example.org commit -q --allow-empty -m bot"
+    say = post("/statuses/$(git rev-parse HEAD)", '{"state": "success", "context": "job"}')
+    steps = [
+        use("actions/checkout", ref="topic"),
+        {"run": f"{commit}; git push -q origin topic", "shell": "bash"},
+        {"run": post("/issues/1/labels", '{"labels": ["x"]}'), "shell": "bash"},
+        {"run": say, "shell": "bash"},
+    ]
+    needs = {"contents": "write", "statuses": "write", "issues": "write"}
+    types = {"types": ["opened", "synchronize", "labeled"]}
+    install(clone, workflow("workflow_dispatch", steps=steps, permissions=needs))
+    other = workflow({"pull_request": types}, "true", name="other")
+    clone.commit("main", **{".github/workflows/other.yml": other})
+    clone.commit("topic", a="1")
+    pull = hub.open_pull("topic", alice)
+    assert ran(hub).event == "pull_request" and pull.mergeable()
+    hub.dispatch("w.yml", "main", by=alice)
+    waiting, done = sorted(hub.run(), key=lambda run: run.event)
+    assert (waiting.trigger.action, waiting.waiting) == ("synchronize", True)
+    assert done.conclusion == "success" and pull.labels == ["x"]
+    assert waiting.head_sha == pull.head_sha and pull.mergeable()
+    hub.approve(waiting, alice)
+    assert ran(hub).conclusion == "success" and pull.mergeable()
+
+
+@pytest.mark.slow
+def test_a_run_can_follow_a_run(hub: GitHub, clone: Clone) -> None:
+    """workflow_run comes when the one that it names has ended, on the default branch."""
+    after = {"workflow_run": {"workflows": ["w"], "types": ["completed"]}}
+    show = 'echo "after ${{ github.event.workflow_run.conclusion }}"'
+    clone.commit("main", **{".github/workflows/after.yml": workflow(after, show, name="after")})
+    install(clone, workflow("push", "false"))
+    first, second = hub.run()
+    assert (first.conclusion, second.event) == ("failure", "workflow_run")
+    assert "after failure" in second.log
+
+
+def test_a_deleted_branch_closes_its_pull_request(
+    hub: GitHub, clone: Clone, alice: Account
+) -> None:
+    clone.commit("topic", a="1")
+    pull = hub.open_pull("topic", alice)
+    clone.git("push", "-q", "origin", ":topic")
+    assert pull.state == "closed" and pull.merged is None
+
+
+@pytest.mark.slow
 def test_a_dispatched_runs_checks_do_not_count(hub: GitHub, clone: Clone, alice: Account) -> None:
     """The Actions tab is green, and the merge stays blocked, until a status says so."""
     hub.settings["required_checks"] = ["job"]
@@ -699,10 +750,10 @@ def test_a_job_dies(hub: GitHub, clone: Clone) -> None:
 def test_nothing_is_left_running(hub: GitHub, clone: Clone, tmp_path: Path) -> None:
     """A background process ends with its run."""
     mark = tmp_path / "pid"
-    install(clone, workflow("push", f"nohup setsid sleep 600 > /dev/null & echo $! > {mark}"))
+    leave = f"nohup setsid bash -c 'echo $$ > {mark}; exec sleep 600' > /dev/null 2>&1 &"
+    install(clone, workflow("push", f"{leave} until test -s {mark}; do sleep 0.1; done"))
     assert ran(hub).conclusion == "success"
-    state = Path(f"/proc/{mark.read_text().strip()}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert environment_of(int(mark.read_text())) == {}
 
 
 # The stand-ins
@@ -711,12 +762,12 @@ def test_nothing_is_left_running(hub: GitHub, clone: Clone, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_artifacts_go_from_job_to_job(hub: GitHub, clone: Clone) -> None:
     """Patterns, hidden files, several at once, one that is missing, a name taken twice."""
-    make = {"run": "mkdir -p out/sub; echo 1 > out/sub/a; echo 2 > out/b; echo 3 > out/.hidden"}
+    make = "mkdir -p out/sub .hidden; echo 1 | tee out/sub/a out/b out/.hidden; cp -r out .hidden"
     up = [
-        make | {"shell": "bash"},
+        {"run": make, "shell": "bash"},
         use("actions/upload-artifact", name="all", path="out"),
         use("actions/upload-artifact", name="hidden", path="out", **{"include-hidden-files": True}),
-        use("actions/upload-artifact", name="one", path="out/sub/a"),
+        use("actions/upload-artifact", name="one", path=".hidden/out/sub/a"),
         use("actions/upload-artifact", name="two", path="out/sub/a\nout/b\n!out/c"),
         use("actions/upload-artifact", name="nothing", path="no/*.csv"),
         {**use("actions/upload-artifact", name="one", path="out/b"), "continue-on-error": True},

@@ -28,7 +28,8 @@ GIT = shutil.which("git") or "git"
 RUN = """
 import sys
 from pathlib import Path
-from project import errors, store
+from project import errors
+from project.storage import store
 try:
     if sys.argv[1] == "push":
         store.push(Path.cwd(), "origin", "refs/dvc/store", 100)
@@ -100,7 +101,7 @@ def surroundings(tmp_path: Path, packages: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def store(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(packages))
-    return importlib.import_module("project.store")
+    return importlib.import_module("project.storage.store")
 
 
 @pytest.fixture

@@ -22,17 +22,12 @@ from typing import Any
 import pytest
 import yaml
 
-from actions import Result, Runner, tool
-from baking import BakedProject, Oven
+from baking import IDENTITY, BakedProject, Oven
 from options import questions
 from pythons import pythons
+from rig import GitHub, Run
 
 pytestmark = pytest.mark.slow
-IDENTITY = {
-    f"GIT_{who}_{what}": "somebody@example.org"
-    for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
-}
 EXPERIMENT = "flight_delays"
 SECRET = "a-long-secret-token"
 UNREACHABLE = "http://127.0.0.1:9"
@@ -149,24 +144,22 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> bytes
 
 
 @pytest.fixture(scope="module")
-def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Git server, as far as a folder can be one; it serves partial clones, as GitHub does."""
-    folder = tmp_path_factory.mktemp("remote") / "flight-delays.git"
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", folder], check=True)
-    subprocess.run(["git", "-C", folder, "config", "uploadpack.allowFilter", "true"], check=True)
-    return folder
+def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
+    with GitHub(tmp_path_factory.mktemp("github"), environment | IDENTITY) as hub:
+        yield hub
+    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")
-def project(oven: Oven, tmp_path_factory: pytest.TempPathFactory, remote: Path) -> BakedProject:
+def project(oven: Oven, tmp_path_factory: pytest.TempPathFactory, hub: GitHub) -> BakedProject:
     """A project with a small model, pushed with its objects."""
     wanted = questions()["python_version"][0]
     version = wanted if wanted in pythons() else max(pythons())
     baked = oven.bake(tmp_path_factory.mktemp("tracking"), {"python_version": version})
     path = f"{pythons()[version].parent}{os.pathsep}{baked.environment['PATH']}"
-    baked = replace(baked, environment={**baked.environment, **IDENTITY, "PATH": path})
+    baked = replace(baked, environment={**hub.environment, "PATH": path})
     baked.make("setup", ".venv-tracking/.synced")
-    baked.run("git", "remote", "add", "origin", str(remote))
+    baked.run("git", "remote", "add", "origin", hub.url(hub.person("alice")))
     train(baked, max_iter=20)
     return baked
 
@@ -207,22 +200,21 @@ def server(mlflow: Server) -> Iterator[Server]:
     yield mlflow
 
 
-@pytest.fixture(scope="session")
-def act() -> Path:
-    """Built before a test's time runs."""
-    return tool("act")
+def pushed(hub: GitHub) -> Run:
+    """The run for the last push to main, without a server."""
+    hub.variables.clear()
+    hub.run()
+    return next(run for run in reversed(hub.runs) if run.file.file == "track.yml")
 
 
-@pytest.fixture
-def runner(act: Path, environment: dict[str, str], tmp_path: Path) -> Runner:
-    return Runner(tmp_path, environment)
-
-
-def track(runner: Runner, remote: Path, server: Server) -> Result:
-    """A push to main where a server is set; so is a secret, for which this one does not ask."""
-    variables = {"MLFLOW_TRACKING_URI": server.address}
-    secrets = {"MLFLOW_TRACKING_TOKEN": SECRET}
-    return runner.run(remote, "track.yml", variables=variables, secrets=secrets)
+def track(hub: GitHub, server: Server) -> Run:
+    """The push again where a server is set; so is a secret, for which this one does not ask."""
+    push = pushed(hub)
+    hub.variables["MLFLOW_TRACKING_URI"] = server.address
+    hub.secrets["MLFLOW_TRACKING_TOKEN"] = SECRET
+    hub.rerun(push)
+    (run,) = hub.run()
+    return run
 
 
 def make_track(project: BakedProject, address: str) -> subprocess.CompletedProcess[str]:
@@ -245,34 +237,30 @@ class Recorded:
     """The workflow, run twice on one commit, and what the server held after each."""
 
     commit: str
-    results: list[Result]
+    results: list[Run]
     runs: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def recorded(
-    project: BakedProject,
-    remote: Path,
-    mlflow: Server,
-    act: Path,
-    environment: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Recorded:
-    runner = Runner(tmp_path_factory.mktemp("runner"), environment)
+def recorded(project: BakedProject, hub: GitHub, mlflow: Server) -> Recorded:
     seen = Recorded(project.run("git", "rev-parse", "HEAD").stdout.strip(), [], [])
     mlflow.forget()
     for _ in range(2):
-        seen.results.append(track(runner, remote, mlflow))
+        seen.results.append(track(hub, mlflow))
         assert seen.results[-1].jobs == {"track": "success"}, seen.results[-1].log
         seen.runs.append(mlflow.run())
     return seen
 
 
-def test_without_a_server_the_job_is_skipped(
-    project: BakedProject, remote: Path, runner: Runner
-) -> None:
+def test_without_a_server_the_job_is_skipped(project: BakedProject, hub: GitHub) -> None:
     """A team that has no MLflow sees a grey job, never a red one."""
-    assert runner.run(remote, "track.yml").jobs == {"track": "skipped"}
+    run = pushed(hub)
+    assert (run.jobs, run.conclusion) == ({"track": "skipped"}, "skipped")
+
+
+def test_each_permission_is_used(recorded: Recorded, hub: GitHub) -> None:
+    """What no request needs is not granted."""
+    assert hub.unused_permissions() == set()
 
 
 def test_a_push_to_main_records_and_trains_nothing(recorded: Recorded) -> None:
@@ -456,10 +444,10 @@ def test_a_server_that_is_not_there_is_one_sentence_soon(project: BakedProject) 
 
 
 def test_a_server_that_fails_makes_the_job_red(
-    project: BakedProject, remote: Path, runner: Runner, broken: str
+    project: BakedProject, hub: GitHub, broken: str
 ) -> None:
     """It may be restarting: after a few attempts one sentence, and never a green job."""
-    result = track(runner, remote, Server(broken))
+    result = track(hub, Server(broken))
     assert result.jobs == {"track": "failure"}
     assert result.outcomes("track")["make pull"] == "success"
     assert result.outcomes("track")["make track"] == "failure"

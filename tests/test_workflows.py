@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from actions import PINS, tool
 from conftest import Bake
 from options import REPOSITORY
+from rig.standin import FOLDER as STAND_INS
+from rig.standin import PINS
+from rig.tool import tool
+from rig.workflow import SCOPES
 
 PROJECT = REPOSITORY / "<<cookiecutter.project>>"
 FOLDERS = (REPOSITORY / ".github", PROJECT / ".github")
@@ -20,7 +24,10 @@ WORKFLOWS = [file for folder in FOLDERS for file in sorted(folder.glob("workflow
 ACTIONS = [file for folder in FOLDERS for file in sorted(folder.glob("actions/*/action.yml"))]
 
 # One target, its variables, and perhaps what it says as outputs of the step.
-ONE_TARGET = re.compile(r'make [a-z-]+( [A-Z]+=\S+)*( >> "\$GITHUB_OUTPUT")?')
+TARGETS = re.compile(r'make [a-z-]+( [a-z-]+)*( [A-Z]+=\S+)*( >> "\$GITHUB_OUTPUT")?')
+VERDICT = re.compile(r'test "\$\w+" = \S+|echo "::error::[^"`]+" && exit 1')
+"""What a job that checks nothing out, and so has no Makefile, may type."""
+CML = ".github/cml/node_modules/.bin/cml comment update "
 
 
 def name(file: Path) -> str:
@@ -58,6 +65,23 @@ def test_actionlint_finds_nothing(bake: Bake, tmp_path: Path, whose: str) -> Non
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("github-workflows", "workflows/*.yml"),
+        ("github-actions", "actions/*/action.yml"),
+        ("dependabot", "dependabot.yml"),
+    ],
+)
+def test_githubs_schema_is_kept(schema: str, pattern: str) -> None:
+    """As the schema store describes the files; the copy comes with the tool, no network needed."""
+    files = [str(file) for folder in FOLDERS for file in folder.glob(pattern)]
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    done = subprocess.run([*check, *files], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 @EACH_WORKFLOW
 def test_nothing_is_permitted_on_top(file: Path) -> None:
     """So a job has only what it names, and a new job has nothing."""
@@ -80,6 +104,24 @@ def test_every_workflow_says_what_two_runs_do(file: Path) -> None:
 
 
 @EACH_WORKFLOW
+def test_a_job_says_what_it_does_when_another_failed(file: Path) -> None:
+    """Without a word it asks for `success()`, is skipped, and counts as passed on GitHub."""
+    for name, job in jobs(file).items():
+        said = re.search(r"\b(success|failure|always|cancelled)\(\)", str(job.get("if", "")))
+        assert said or "needs" not in job, name
+
+
+@EACH_WORKFLOW
+def test_a_permission_has_its_reason(file: Path) -> None:
+    """Each is named, as a level of its own, with the request that needs it beside it."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for job in jobs(file).values():
+        for scope, level in job["permissions"].items():
+            assert scope in SCOPES and level in ("read", "write")
+            assert any(re.fullmatch(rf" +{scope}: {level} # \S.*", line) for line in lines)
+
+
+@EACH_WORKFLOW
 def test_every_job_runs_bash(file: Path) -> None:
     """The default shell of GitHub goes on after a failed command of a pipe."""
     for job in jobs(file).values():
@@ -96,10 +138,12 @@ def test_a_checkout_keeps_no_token(file: Path) -> None:
 
 @EACH_FILE
 def test_a_step_types_what_a_person_types(file: Path) -> None:
-    """Each `run` is one line with one target of make, and no expression becomes shell."""
+    """Targets of make on one line, and no expression becomes shell; CML is the one exception."""
     for step in steps(file):
-        if "run" in step:
-            assert ONE_TARGET.fullmatch(step["run"]), step["run"]
+        line = step.get("run", "make").strip()
+        assert "${{" not in line and "\n" not in line
+        if not line.startswith(CML) and line != "make":
+            assert TARGETS.fullmatch(line) or VERDICT.fullmatch(line), line
 
 
 @EACH_FILE
@@ -111,6 +155,15 @@ def test_an_action_is_pinned_as_listed(file: Path) -> None:
             assert used[1] in pinned
     for step in steps(file):
         assert ("run" in step) != ("uses" in step)
+
+
+@EACH_FILE
+def test_an_action_is_given_what_it_knows(file: Path) -> None:
+    """A misspelt input is a warning on GitHub; the stand-in lists those that it imitates."""
+    for step in steps(file):
+        if "@" in step.get("uses", ""):
+            action = STAND_INS / step["uses"].partition("@")[0] / "action.yml"
+            assert step.get("with", {}).keys() <= parsed(action)["inputs"].keys()
 
 
 @pytest.mark.parametrize("file", ACTIONS, ids=name)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from conftest import load
 
-params, problem, report = load("params"), load("problem"), load("report")
+params, problem, report = load("params"), load("reporting.problem"), load("reporting.report")
 text = load("text")
 
 HOSTILE = [

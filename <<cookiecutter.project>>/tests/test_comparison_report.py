@@ -22,7 +22,12 @@ from situations import (
     write,
 )
 
-errors, problem, report, text = load("errors"), load("problem"), load("report"), load("text")
+errors, problem, report, text = (
+    load("errors"),
+    load("reporting.problem"),
+    load("reporting.report"),
+    load("text"),
+)
 
 
 def told(found: dict[str, Any], folder: Path) -> str:

@@ -9,8 +9,13 @@ import pytest
 from conftest import load
 from situations import CLEAR, HOSTILE, SLICES, SYSTEM, Gain, Results, metric
 
-charts, errors, params, report = load("charts"), load("errors"), load("params"), load("report")
-text, wording = load("text"), load("wording")
+charts, errors, params, report = (
+    load("reporting.charts"),
+    load("errors"),
+    load("params"),
+    load("reporting.report"),
+)
+text, wording = load("text"), load("reporting.wording")
 
 
 @pytest.fixture

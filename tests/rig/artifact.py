@@ -1,7 +1,7 @@
 """Artifacts of a run: upload and download as the actions do, over a folder.
 
 Files keep their place below the common folder of all patterns; hidden ones stay behind unless asked
-for; a name is given once in an attempt.
+for; a name is given once in a run, and another attempt is the same run.
 """
 
 import fnmatch
@@ -21,10 +21,7 @@ def upload() -> None:
     if not files:
         return none_found(lines)
     place = STORE / os.environ["GITHUB_RUN_ID"] / name
-    attempt = place.with_name(f".{name}.attempt")
-    number = os.environ["GITHUB_RUN_ATTEMPT"]
-    taken = place.exists() and attempt.read_text() == number
-    if taken and os.environ["OVERWRITE"] != "true":
+    if place.exists() and os.environ["OVERWRITE"] != "true":
         sys.exit("::error::Failed to CreateArtifact: an artifact with this name already exists")
     shutil.rmtree(place, ignore_errors=True)
     top = common([line for line in lines if not line.startswith("!")])
@@ -32,7 +29,6 @@ def upload() -> None:
         target = place / file.relative_to(top)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    attempt.write_text(number)
     print(f"artifact: {name}, {len(files)} files")
     return None
 
@@ -52,14 +48,13 @@ def matching(pattern: str, hidden: bool) -> set[Path]:
     for name in glob.glob(os.path.abspath(pattern), recursive=True, include_hidden=hidden):
         path = Path(name)
         found |= {p for p in path.rglob("*") if p.is_file()} if path.is_dir() else {path}
-    start = Path(os.path.abspath(start_of(pattern)))
-    return {p for p in found if hidden or not is_hidden(p, start)}
+    above = Path(os.path.abspath(start_of(pattern))).parent
+    return {p for p in found if hidden or not is_hidden(p.relative_to(above))}
 
 
-def is_hidden(path: Path, start: Path) -> bool:
-    """A folder that is named itself may be hidden only if the pattern says so: it is not taken."""
-    inside = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    return any(part.startswith(".") for part in inside.parts) and path != start.parent
+def is_hidden(path: Path) -> bool:
+    """From the last folder that the pattern names without a wildcard on; those above may be."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def start_of(pattern: str) -> str:

@@ -4,6 +4,7 @@ What act leaves out is done around it: filters, permissions, concurrency, check 
 otherwise than GitHub is said in CONTRIBUTING.md.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -160,12 +161,11 @@ class Engine:
         grace.start()
 
     def sweep(self, run: Run) -> None:
-        """Background processes outlive the engine: end those that bear the run's mark."""
-        for pid in caller.processes("RIG_RUN", mark(run)):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        """Background processes outlive the engine: end those that bear the run's mark, all."""
+        while left := list(caller.processes("RIG_RUN", mark(run))):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     # Questions to the engine
 

@@ -13,7 +13,7 @@ DROPPED = ("GIT_AUTHOR", "GIT_COMMITTER", "GIT_CONFIG_GLOBAL", "DVC_", "GITHUB_"
 
 # A step may have to wait until the test has done what it wants to do at that moment.
 BASH = """#!{bash}
-if [ -n "$RIG_GATE" ] && [ -n "$GITHUB_ACTION" ] && [ -z "$RIG_TOLD" ]; then
+if [ -n "$RIG_GATE" ] && [ -n "$GITHUB_ACTION" ] && [ -z "$GITHUB_ACTION_PATH$RIG_TOLD" ]; then
     export RIG_TOLD=1
     exec 3<>"/dev/tcp/127.0.0.1/$RIG_GATE"
     echo "$GITHUB_RUN_ID $GITHUB_JOB $GITHUB_ACTION" >&3

@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import threading
+import traceback
 import urllib.parse
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,6 +75,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             with contextlib.suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            self.close_connection = True  # the client was killed
+        except Exception:
+            self.hub.violations.append(traceback.format_exc())
+            self.reply(500, b"{}", {})
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do
 

@@ -4,14 +4,18 @@ Each command imports what it needs when it is called: no stage pays for another'
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .errors import ProjectError
+
+FULL = os.strerror(errno.ENOSPC)
 
 COMMANDS = {
     "ingest": ("write the table as Parquet batches", ["raw"]),
@@ -41,6 +45,9 @@ COMMANDS = {
     "pull": ("get data and models from the store", []),
 }
 
+ELSEWHERE = {"push": "storage.store", "pull": "storage.store", "report": "reporting.report"}
+"""Modules that have not the name of their command."""
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
@@ -69,25 +76,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def attempt(command: str, call: Callable[[], int | None]) -> int:
-    """Call it; its sentence goes to PROBLEM_FILE too, from where a workflow reports it."""
+    """Call it; an expected failure, or a full disk, is one sentence."""
     try:
         return call() or 0
     except ProjectError as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        if place := os.environ.get("PROBLEM_FILE"):
+        return told(command, error)
+    except Exception as error:
+        if FULL not in str(error):  # polars has an error of its own for it
+            raise
+        return told(command, ProjectError(f"the disk is full ({error}): make room, then again"))
+
+
+def told(command: str, error: ProjectError) -> int:
+    """Print the sentence, and leave it in PROBLEM_FILE, from where a workflow reports it."""
+    print(f"{command}: {error}", file=sys.stderr)
+    if place := os.environ.get("PROBLEM_FILE"):
+        with suppress(OSError):
             Path(place).write_text(f"{command}: {error}\n", encoding="utf-8")
-        return error.exit_code
+    return error.exit_code
 
 
 def run(command: str, paths: dict[str, Path]) -> int | None:
     """Run one command; only `compare` has an exit code of its own, that of its verdict."""
     if command == "preview":  # it has an environment without a library that reads params.yaml
-        import_module(".preview", __package__).run(**paths)
+        import_module(".reporting.preview", __package__).run(**paths)
         return None
     from . import params
 
-    name = "store" if command in ("push", "pull") else command
-    module: Any = import_module(f".{name}", __package__)
+    module: Any = import_module(f".{ELSEWHERE.get(command, command)}", __package__)
     values = params.load()
     if command == "ingest":
         module.run(params.options("ingest", module.Options), **paths)

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from .metrics import LOWER_IS_BETTER
 from .paired import Paired, Slice
 from .params import Gate
+from .reporting.wording import title
 from .text import clean, number, places, short
-from .wording import title
 
 Verdict = Literal["better", "equal", "first", "unchanged", "worse", "blocked"]
 GREEN = ("better", "equal", "first", "unchanged")

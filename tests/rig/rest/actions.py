@@ -82,7 +82,7 @@ def cancel(asked: Asked) -> Answer:
 @route(f"GET {RUN}/artifacts", "actions:read")
 def artifacts(asked: Asked) -> dict[str, Any]:
     folder = asked.hub.engine.artifacts(asked.number("run_id"))
-    names = sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+    names = sorted(each.name for each in folder.glob("*") if each.is_dir())
     return {"total_count": len(names), "artifacts": [{"name": name} for name in names]}
 
 

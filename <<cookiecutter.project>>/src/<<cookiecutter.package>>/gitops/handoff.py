@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..objects import NAME, Cache, wanted_by
-from ..store import configuration
+from ..storage.objects import NAME, Cache, wanted_by
+from ..storage.store import configuration
 from .lock import LOCK, SYSTEM, at, outputs
 from .supply import HELD
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..problem import CAUSES, report
+from ..reporting.problem import CAUSES, report
 
 ORDER = ("validate", "train", "compare", "publish")
 """The jobs whose failure is told; the first that failed is the cause of the others."""
@@ -37,6 +37,8 @@ def cause(job: str, command: str, sentence: str, table: str) -> str:
         return "contract"
     if "lacks" in sentence and "make push" in sentence:
         return "store"
+    if "cannot be read: Git says" in sentence:
+        return "unreachable"
     if command == "verify":
         return "lock"
     return job if job in CAUSES else "data"

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..gitref import job_token
 from ..params import Store as Place
+from ..storage.gitref import job_token
 from . import handoff, supply
 from .accept import RECORD
 from .lock import LOCK, SYSTEM, asks, at, git, show

@@ -1,5 +1,6 @@
 """Hold the working tree's model against the base branch's and production's, on the same rows."""
 
+import csv
 import json
 import os
 import shutil
@@ -48,16 +49,25 @@ class Side:
     def digest(self, path: str) -> str:
         return digest(self.files[LOCK], path)
 
-    def json(self, path: str) -> dict[str, Any]:
+    def read(self, path: str) -> bytes:
         """A generated file that git keeps; empty where it is not there."""
         if self.commit:
-            content = show(self.root, self.commit, path)
-        else:
-            content = (self.root / path).read_bytes() if (self.root / path).exists() else None
+            return show(self.root, self.commit, path) or b""
+        return (self.root / path).read_bytes() if (self.root / path).exists() else b""
+
+    def json(self, path: str) -> dict[str, Any]:
         try:
-            return dict(json.loads(content or b"{}"))
+            return dict(json.loads(self.read(path) or b"{}"))
         except ValueError:
             return {}
+
+    def calibration(self) -> list[dict[str, float]]:
+        """The bins of its calibration, by the rows that it was judged on."""
+        try:
+            lines = csv.DictReader(self.read("reports/plots/calibration.csv").decode().splitlines())
+            return [{name: float(cell) for name, cell in line.items()} for line in lines]
+        except (ValueError, TypeError):
+            return []
 
     def params(self) -> dict[str, Any]:
         with suppress(yaml.YAMLError):
@@ -79,6 +89,7 @@ class Side:
             "why": self.why,
             "system": self.json(SYSTEM),
             "data": self.json("reports/data.json"),
+            "calibration": self.calibration() if self.scored == "own" else [],
         }
 
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..gitref import Git, Store, workshop
-from ..objects import NAME, Cache, Wanted, wanted_by
 from ..params import Store as Place
-from ..store import (
+from ..storage.gitref import Git, Store, workshop
+from ..storage.objects import NAME, Cache, Wanted, wanted_by
+from ..storage.store import (
     ALLOW_UNRUN,
     MEND,
     check_held,

@@ -15,7 +15,7 @@ import polars as pl
 from .. import evaluate, model, split, validate
 from ..errors import ProjectError
 from ..params import Params
-from ..store import pull
+from ..storage.store import pull
 from . import stale
 from .lock import LOCK, asks, baseline
 

@@ -2,10 +2,10 @@
 
 from typing import TypeVar
 
+from ..text import Section, cell, code, number, table, tag
 from .alone import digits
 from .charts import Axis, bounds, drawing, ruler
 from .facts import Facts, Row
-from .text import Section, cell, code, number, table, tag
 from .wording import heading, lower, small, title
 
 One = TypeVar("One")

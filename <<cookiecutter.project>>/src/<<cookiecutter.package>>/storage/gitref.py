@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from .errors import ProjectError
+from ..errors import ProjectError
 from .objects import Cache, Wanted, read_chunks, write_chunks
 
 OURS = "refs/heads/next"
@@ -415,5 +415,7 @@ def _refusal(output: str) -> str:
     reason = re.search(r"\[(?:remote )?rejected\].*", output)
     said = re.findall(r"^remote: +(\S.*?) *$", output, re.MULTILINE)
     telling = [line for line in said if not NOISE.match(line)]
-    lines = [*telling[-1:], *([reason[0]] if reason else [])]
+    own = [line for line in output.splitlines() if not line.startswith("remote: ")]
+    said_here = [line for line in own if line.strip() and not NOISE.match(line.strip())]
+    lines = [*telling[-1:], *([reason[0]] if reason else said_here[-1:])]
     return ", ".join(map(_last_line, lines)) or _last_line(output)

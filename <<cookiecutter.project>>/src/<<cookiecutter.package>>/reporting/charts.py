@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .text import number, short, verbatim
+from ..text import number, short, verbatim
 
 WIDTH = 21
 """Characters of a drawing; odd, so that it has a middle."""

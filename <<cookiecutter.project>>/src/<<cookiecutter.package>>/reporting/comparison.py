@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .errors import ProjectError
+from ..errors import ProjectError
 from .wording import NAMES, Gain
 
 Verdict = Literal["better", "equal", "first", "unchanged", "worse", "blocked"]

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .errors import ProjectError
+from ..errors import ProjectError
 from .gitref import Git, Store, Tip, lock_files, workshop
 from .objects import MIB, Cache, Wanted, folded, wanted_by
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import yaml
 
-from .errors import ProjectError
+from ..errors import ProjectError
 
 MIB = 2**20
 NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")

@@ -6,12 +6,12 @@ equal bytes but for the commit.
 
 from pathlib import Path
 
+from ..params import Params
+from ..text import NARROW, Section
 from . import alone, versus
 from .facts import Facts, gather
-from .params import Params
 from .provenance import origin
 from .sections import sections
-from .text import NARROW, Section
 
 LIMIT = 60_000
 """Bytes of a report: a comment on GitHub takes 65,536 characters, CML's own mark among them."""

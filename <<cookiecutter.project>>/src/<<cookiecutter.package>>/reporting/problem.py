@@ -6,7 +6,7 @@ team's code can make it.
 
 import re
 
-from .text import clean, code, fence, harmless, prose
+from ..text import clean, code, fence, harmless, prose
 
 CAUSES = {
     "params": (
@@ -24,6 +24,10 @@ CAUSES = {
     "store": (
         "the store lacks what `dvc.lock` names",
         "Run `make push` where the model was trained, then run this job again.",
+    ),
+    "unreachable": (
+        "the store cannot be reached",
+        "Run this job again once the Git server answers; nothing is lost.",
     ),
     "train": (
         "training failed",
@@ -44,6 +48,9 @@ CAUSES = {
 }
 """What is told for each kind of failure: what is wrong, and the next step."""
 
+NOTHING = "No model was judged, so there is nothing to compare."
+BELOW = "Nothing was committed. What was compared follows."
+
 LINES = 60
 """The most lines of details; of a longer log its end is kept, of a table its beginning."""
 
@@ -62,7 +69,7 @@ def report(cause: str, sentence: str, details: str | None = None) -> str:
     parts = [f"### ⛔ Blocked: {what}", said, shown(details or "")]
     parts += [
         f"**Next:** {step}",
-        "<sub>No model was judged, so there is nothing to compare.</sub>",
+        f"<sub>{BELOW if cause == 'publish' else NOTHING}</sub>",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
+from ..text import NARROW, WORD_LIMIT, Section, clean, code, fence, number, prose, tag
+from ..text import table as plain
 from . import alone
 from .comparison import Change, Comparison, Model
 from .facts import Facts
 from .groups import leads, slice_body, slices, verdicts
 from .tables import Line, drawn, shared, signed
-from .text import NARROW, WORD_LIMIT, Section, clean, code, fence, number, prose, tag
-from .text import table as plain
 from .wording import decimals, heading
 
 MARKS = {

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from .text import NARROW, code, number, places, span
+from ..text import NARROW, code, number, places, span
 
 NAMES = {
     "roc_auc": "ROC AUC",

@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from ..text import Section, code, link, number, percent, table
 from .comparison import Model
 from .facts import Facts
-from .text import Section, code, link, number, percent, table
 
 HASHES = {
     "Model": "model",

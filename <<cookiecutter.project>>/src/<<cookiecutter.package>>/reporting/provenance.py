@@ -1,9 +1,9 @@
 """Where the models of a report come from, and how they were compared."""
 
+from ..text import Section, clean, code, link, number, places, prose, table, tag
 from .comparison import Holdout, Model
 from .facts import Facts
 from .sides import beside, sides
-from .text import Section, clean, code, link, number, places, prose, table, tag
 from .wording import title
 
 

@@ -1,5 +1,6 @@
 """The closed sections of a report, each with its answer in the title."""
 
+from ..text import NARROW, Section, code, number, percent, places, span, table, tag
 from . import compared
 from .charts import bar, chart, thin
 from .compared import gate
@@ -8,7 +9,6 @@ from .facts import Facts, Row
 from .provenance import provenance
 from .sides import data
 from .slices import slices
-from .text import NARROW, Section, code, number, percent, places, span, table, tag
 from .wording import IN_UNITS, lower, title
 
 FEATURES, BARS = 20, 20

@@ -3,12 +3,12 @@
 import re
 from datetime import datetime
 
+from ..text import NARROW, code, number, prose
 from . import alone
 from .compared import base_name, metrics, production_name
 from .comparison import Accepted, Change, Comparison
 from .facts import Facts
 from .groups import against, leads, slice_name, slice_table, worst
-from .text import NARROW, code, number, prose
 from .wording import decimals, interval, title
 
 LISTED = 8

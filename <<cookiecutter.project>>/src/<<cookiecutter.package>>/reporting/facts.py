@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ..errors import ProjectError
+from ..params import Params
+from ..text import NARROW, code, short
 from . import comparison as comparisons
 from .comparison import Comparison
-from .errors import ProjectError
-from .params import Params
-from .text import NARROW, code, short
 
 MODEL = ("train", "outs", ".skops")
 """Stage, side and ending of the model's file in `dvc.lock`."""

@@ -1,8 +1,8 @@
 """The opening of a report on one model: is it worth more than the simple ones beside it?"""
 
+from ..text import NARROW, code, number, span
 from .facts import Facts
 from .tables import Line, drawn, shared
-from .text import NARROW, code, number, span
 from .wording import decimals, gain, heading, title, under
 
 

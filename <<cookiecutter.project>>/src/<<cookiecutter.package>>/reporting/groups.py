@@ -1,10 +1,10 @@
 """The slices of a comparison: which got better or worse, the worst first."""
 
+from ..text import NARROW, Section, cell, code, number, prose
 from .comparison import Comparison, Slice
 from .facts import Facts
 from .slices import shorten
 from .tables import Line, drawn, signed
-from .text import NARROW, Section, cell, code, number, prose
 from .wording import RESULTS, decimals, title
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
+from ..text import NARROW, Section, code, number, places, table
 from .facts import Facts
 from .sides import Side, beside, sides
-from .text import NARROW, Section, code, number, places, table
 
 TOLD = {
     "Training": "training",

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from ..text import NARROW, number, short, table, verbatim
 from .charts import Axis, balanced, drawing
-from .text import NARROW, number, short, table, verbatim
 from .wording import Gain, small
 
 

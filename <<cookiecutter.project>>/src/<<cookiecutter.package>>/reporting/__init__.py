@@ -1,0 +1,1 @@
+"""What a reviewer reads: one model alone, or held against others."""

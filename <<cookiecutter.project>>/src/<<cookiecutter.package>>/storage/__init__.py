@@ -1,0 +1,1 @@
+"""Where data and models live: DVC's objects on a ref of the Git remote, or in a bucket."""

@@ -1,0 +1,63 @@
+"""A team on machines that are prepared, for tests in which workflows run many times.
+
+Its workflows are those of every project, byte for byte. What costs time and shows nothing there is
+left out: the machines have the project's environment already, the job `check` asks for the store
+alone, and the model learns from fewer rows.
+"""
+
+import os
+from pathlib import Path
+
+from baking import BakedProject, Oven
+from rig import GitHub
+from team import Team, commit, set_params
+
+FUTURE = 4102444800  # 2100: make believes that the environment is newer than every checkout
+SMALL = {
+    "until": '"2013-04-30"',
+    "holdout_weeks": "4",
+    "max_iter": "20",
+    "importance_rows": "200",
+    "importance_repeats": "1",
+    "margin": "0.05",
+    "beat_linear": "null",
+}
+CHECK = """name: check
+description: What every commit must pass
+
+runs:
+  using: composite
+  steps:
+    - run: make stored
+      shell: bash
+      env:
+        GITHUB_TOKEN: ${{ github.token }}
+"""
+
+
+def prepared(hub: GitHub, oven: Oven, folder: Path) -> Team:
+    """A team whose `main` has a model, with its objects in the store."""
+    team = Team.create(hub, oven, folder)
+    set_params(team.laptop, **SMALL)
+    team.laptop.make("setup")
+    share_environment(team.laptop, folder / "environment")
+    team.laptop.write(".github/actions/check/action.yml", CHECK)
+    commit(team.laptop, "Generated")
+    team.laptop.make("repro")
+    commit(team.laptop, "The first model")
+    team.laptop.make("push")
+    hub.disabled |= {"ci.yml", "track.yml"}
+    hub.settings["required_checks"] = ["model gate"]
+    team.laptop.run("git", "push", "-q", "origin", "main")
+    return team
+
+
+def share_environment(laptop: BakedProject, place: Path) -> None:
+    """Every checkout uses one environment, with the package of the folder that it is called in."""
+    (laptop.path / ".venv").rename(place)
+    (laptop.path / ".venv").symlink_to(place)
+    (marker,) = place.glob(".synced-*")
+    os.utime(marker, (FUTURE, FUTURE))
+    (packages,) = place.glob("lib/*/site-packages")
+    first = "import os, sys; sys.path.insert(0, os.path.join(os.getcwd(), 'src'))\n"
+    (packages / "checkout.pth").write_text(first)
