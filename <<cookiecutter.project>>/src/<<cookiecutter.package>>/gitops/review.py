@@ -327,6 +327,12 @@ def accepted(root: Path, model: str) -> dict[str, str] | None:
     payload = os.environ.get("GITHUB_EVENT_PATH")
     event = json.loads(Path(payload).read_text(encoding="utf-8")) if payload else {}
     committed = show(root, "HEAD", LOCK)
-    if "pull_request" not in event or committed is None or digest(committed, MODEL) != model:
+    if not ours(event) or committed is None or digest(committed, MODEL) != model:
         return None  # what was trained in this run nobody can have judged before
     return accept.find(root, event["pull_request"]["number"], model, event)
+
+
+def ours(event: dict[str, Any]) -> bool:
+    """Whether `publish` can note an acceptance there: not in a fork's pull request."""
+    pull = event.get("pull_request")
+    return bool(pull) and pull["head"]["repo"]["full_name"] == os.environ["GITHUB_REPOSITORY"]
