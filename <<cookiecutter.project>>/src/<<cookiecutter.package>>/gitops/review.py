@@ -24,6 +24,7 @@ from . import accept, supply
 from .lock import LOCK, SYSTEM, asks, at, baseline, dependency, digest, git, show
 
 MODEL, PREDICTIONS = "models/model.skops", "data/predictions.parquet"
+METRICS = "reports/metrics.json"
 HOLDOUT, TRAIN = "data/holdout", "data/train"
 RELEASE = "release"
 
@@ -150,7 +151,7 @@ def judge(params: Params, now: Side, base: Side, production: Side | None) -> dic
 
 def unchanged(params: Params, gate: Gate, now: Side) -> dict[str, Any]:
     """The base's own model: its figures are in git, and nothing has to be read or compared."""
-    known = now.json("reports/metrics.json")
+    known = now.json(METRICS)
     found = compare.empty(params.task, gate) | {
         "verdict": "unchanged",
         "reasons": ["nothing that the model depends on has changed"],
@@ -172,7 +173,8 @@ def unchanged(params: Params, gate: Gate, now: Side) -> dict[str, Any]:
 
 
 def same(now: Side, base: Side) -> bool:
-    paths = (MODEL, HOLDOUT, PREDICTIONS)
+    """Whether nothing is to be judged: the model, its rows, and all that was made of them."""
+    paths = (MODEL, HOLDOUT, PREDICTIONS, METRICS)
     return base.trained and all(now.digest(path) == base.digest(path) for path in paths)
 
 
@@ -203,7 +205,7 @@ def scored(
         tables.get("production"),
         task=params.task,
         gate=gate,
-        reported=now.json("reports/metrics.json"),
+        reported=now.json(METRICS),
         system=now.json(SYSTEM),
         base_system=base.json(SYSTEM) if base.trained else None,
         unchanged=False,
@@ -325,6 +327,12 @@ def accepted(root: Path, model: str) -> dict[str, str] | None:
     payload = os.environ.get("GITHUB_EVENT_PATH")
     event = json.loads(Path(payload).read_text(encoding="utf-8")) if payload else {}
     committed = show(root, "HEAD", LOCK)
-    if "pull_request" not in event or committed is None or digest(committed, MODEL) != model:
+    if not ours(event) or committed is None or digest(committed, MODEL) != model:
         return None  # what was trained in this run nobody can have judged before
     return accept.find(root, event["pull_request"]["number"], model, event)
+
+
+def ours(event: dict[str, Any]) -> bool:
+    """Whether `publish` can note an acceptance there: not in a fork's pull request."""
+    pull = event.get("pull_request")
+    return bool(pull) and pull["head"]["repo"]["full_name"] == os.environ["GITHUB_REPOSITORY"]
