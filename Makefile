@@ -9,8 +9,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONHOME VIRTUAL_ENV
 
+APT := -qq -y --no-install-recommends -o Acquire::Retries=1 -o Acquire::http::Timeout=30
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test chromium lint format bench lock clean
 
 define FIND_PYTHON
 for python in python3.13 python3.12 python3.11 python3 ""; do \
@@ -34,8 +36,16 @@ demo: $(VENV)/.cookiecutter ## generate a project and run it: DEST=folder, UNTIL
 	@printf '%s\n' "project: $(DEMO)" "report:  $(DEMO)/reports/report.md" \
 	    "metrics: $(DEMO)/reports/metrics.json" "next:    cd $(DEMO) && make help"
 
-test: $(VENV)/.tests ## run all tests; FAST=1 runs those that take seconds
+test: $(VENV)/.tests $(if $(FAST),,chromium) ## run all tests; FAST=1 runs those that take seconds
 	@pytest $(if $(FAST),-m "not slow") $(PYTEST)
+
+# The pictures of reports need a browser: without it, or the right to install it, they are skipped.
+chromium:
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+	    { echo "test: installing chromium from Debian, for the pictures of reports" && \
+	    { apt-get $(APT) update && DEBIAN_FRONTEND=noninteractive apt-get $(APT) install chromium \
+    fonts-liberation; } >/dev/null 2>&1; } || \
+	    echo "test: chromium cannot be installed; the tests that need it are skipped"
 
 lint: $(VENV)/.tests ## check style, types and workflows of the template itself
 	@pytest -q tests/test_lint.py

@@ -251,7 +251,7 @@ def worse_slices(facts: Facts, name: str, gate: Gate) -> Rule:
     found = f"{len(worse):,} of {len(counted):,}: {some}{more}"
     many = "1 slice is" if len(worse) == 1 else f"{len(worse):,} slices are"
     reason = f"{many} worse than {name}'s: {some}{more}"
-    return Rule(rule, limit, found, "blocks", f"a model that keeps them, {ACCEPT}", reason)
+    return Rule(rule, limit, found, "blocks", f"a model that loses less there, {ACCEPT}", reason)
 
 
 def slice_told(each: Slice, gate: Gate) -> str:
