@@ -35,10 +35,14 @@ runs:
 """
 
 
-def prepared(hub: GitHub, oven: Oven, folder: Path) -> Team:
-    """A team whose `main` has a model, with its objects in the store."""
+def prepared(hub: GitHub, oven: Oven, folder: Path, **values: str) -> Team:
+    """A team whose `main` has a model, with its objects in the store.
+
+    Args:
+        values: numbers of params.yaml that are to be otherwise.
+    """
     team = Team.create(hub, oven, folder)
-    set_params(team.laptop, **SMALL)
+    set_params(team.laptop, **SMALL | values)
     team.laptop.make("setup")
     share_environment(team.laptop, folder / "environment")
     team.laptop.write(".github/actions/check/action.yml", CHECK)

@@ -68,7 +68,7 @@ def unpack(folder: str) -> None:
 def verify() -> None:
     from . import verify
 
-    verify.run(params(), Path.cwd())
+    verify.run(params(), Path())
 
 
 def stored() -> None:
