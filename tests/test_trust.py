@@ -198,39 +198,34 @@ def test_a_draft_is_not_trained_and_red(team: Team, draft: Pull) -> None:
     assert run.checks["model gate"] == "failure" and draft.comments == []
 
 
-def test_ready_it_trains_and_a_newer_push_ends_that(team: Team, draft: Pull) -> None:
-    """A label that is set at the same moment takes the place of neither, and trains nothing."""
+def test_ready_it_trains_and_only_a_newer_push_ends_that(team: Team, draft: Pull) -> None:
+    """Labels end nothing and train nothing, at the moment of the push or later.
+
+    Nor do they take the push's place, or tell of a commit that has no model yet.
+    """
 
     def push() -> None:
         set_params(team.laptop, max_leaf_nodes="13")
         team.push()
         draft.label("question", team.person)
+        team.hub.during("model.yml", "train", TRAIN, lambda: draft.label("help", team.person))
 
     draft.ready(team.person)
     team.hub.during("model.yml", "train", TRAIN, push)
-    older, newer, label = [run for run in team.hub.run() if not run.waiting]
+    older, newer, *labels = [run for run in team.hub.run() if not run.waiting]
     assert (older.trigger.action, older.conclusion) == ("ready_for_review", "cancelled")
     assert (newer.trigger.action, newer.conclusion) == ("synchronize", "success"), said(newer)
     assert newer.jobs["train"] == "success"
-    assert label.trigger.action == "labeled" and label.head_sha == newer.head_sha
-    assert label.jobs["train"] == label.jobs["report"] == "skipped", said(label)
+    assert [run.trigger.action for run in labels] == ["labeled"] * len(labels) != []
+    for run in labels:
+        assert run.head_sha == newer.head_sha
+        assert run.jobs["train"] == run.jobs["report"] == "skipped", said(run)
+        sentence = "This commit has no model yet; a label trains none, the run of the push does"
+        assert errors(run) == [sentence]
+    assert draft.labels == ["question", "help"]
     assert team.hub.git.git("rev-parse", "draft^") == newer.head_sha
-    assert len(draft.comments) == 1 and draft.refusal() is None
-
-
-def test_a_label_while_it_trains_ends_nothing(team: Team, draft: Pull) -> None:
-    """Nor does it tell of a commit that has no model yet."""
-    team.update()
-    set_params(team.laptop, max_leaf_nodes="12")
-    team.push()
-    team.hub.during("model.yml", "train", TRAIN, lambda: draft.label("help", team.person))
-    push, label = [run for run in team.hub.run() if not run.waiting]
-    assert push.conclusion == "success" and push.jobs["train"] == "success", said(push)
-    assert label.jobs["train"] == label.jobs["report"] == "skipped", said(label)
-    assert errors(label) == [
-        "This commit has no model yet; a label trains none, the run of the push does"
-    ]
-    assert "⛔" not in draft.comments[0].body and draft.refusal() is None
+    assert len(draft.comments) == 1 and "⛔" not in draft.comments[0].body
+    assert draft.refusal() is None
 
 
 # Runners

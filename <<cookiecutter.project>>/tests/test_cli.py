@@ -47,3 +47,20 @@ def test_a_bad_file_is_refused_and_nothing_is_written(
     assert code == 1
     assert params.task.features[0] in capsys.readouterr().err
     assert not output.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is full")
+@pytest.mark.parametrize("kind", ["text", "table"])
+def test_a_full_disk_is_one_sentence(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever writes; a workflow's comment quotes it, and a bug keeps its traceback."""
+    monkeypatch.setenv("PROBLEM_FILE", str(tmp_path / "problem.txt"))
+    full, table = Path("/dev/full"), pl.DataFrame({"a": range(10_000)})
+    write = {"text": lambda: full.write_text("a"), "table": lambda: table.write_parquet(full)}[kind]
+    assert load("cli").attempt("train", write) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("train: the disk is full") and said.count("\n") == 1
+    assert (tmp_path / "problem.txt").read_text() == said
+    with pytest.raises(ZeroDivisionError):
+        load("cli").attempt("train", lambda: 1 // 0)
