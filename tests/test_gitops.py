@@ -251,7 +251,7 @@ def test_sync_takes_their_model_where_it_tells_of_the_merge(
     before = remote.tip("main")
     machine.run("git", "push", "-q", "origin", "HEAD:main")
     try:
-        assert "dvc.lock is whole" in laptop.make("sync").stdout
+        assert "dvc.lock tells of the merge" in laptop.make("sync").stdout
         assert laptop.read("dvc.lock") == machine.read("dvc.lock")
     finally:
         remote.git("update-ref", "refs/heads/main", str(before))
@@ -299,6 +299,7 @@ def test_take_brings_a_forks_change_in(
 def committed(machine: BakedProject, remote: Remote, trained: tuple[str, Path]) -> BakedProject:
     """A clone in which a person trained a model, and commits it."""
     shutil.rmtree(machine.path / "handoff")
+    machine.run("git", "fetch", "-q", "origin", "seed")
     machine.run("git", "checkout", "-q", trained[0])
     machine.make("fetch", "repro")
     return machine
@@ -396,6 +397,22 @@ def test_a_lock_that_was_edited_is_stale(committed: BakedProject) -> None:
     lock["stages"]["train"]["params"]["params.yaml"]["train"]["seed"] = 1
     committed.write("dvc.lock", yaml.safe_dump(lock))
     assert "stale=true" in committed.make("stale").stdout
+
+
+@pytest.mark.parametrize(
+    ("lock", "package", "stale"), [("dev", "ruff", "false"), ("train", "scikit-learn", "true")]
+)
+def test_only_what_the_model_depends_on_trains(
+    committed: BakedProject, lock: str, package: str, stale: str
+) -> None:
+    """A new ruff trains nothing; a new scikit-learn does."""
+    commit(committed, "Trained here")
+    path = f"requirements/{lock}.lock"
+    text, count = re.subn(rf"(?m)^{package}==\S+", f"{package}==99", committed.read(path))
+    assert count == 1
+    committed.write(path, text)
+    said = committed.run(".venv/bin/python", "-m", "flight_delays.gitops", "stale").stdout
+    assert f"stale={stale}" in said
 
 
 def test_a_forgotten_push_is_named(committed: BakedProject, remote: Remote, tmp_path: Path) -> None:

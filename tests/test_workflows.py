@@ -16,7 +16,7 @@ from options import REPOSITORY
 from rig.standin import FOLDER as STAND_INS
 from rig.standin import PINS
 from rig.tool import tool
-from rig.workflow import SCOPES
+from rig.workflow import SCOPES, Workflow
 
 PROJECT = REPOSITORY / "<<cookiecutter.project>>"
 FOLDERS = (REPOSITORY / ".github", PROJECT / ".github")
@@ -25,7 +25,8 @@ ACTIONS = [file for folder in FOLDERS for file in sorted(folder.glob("actions/*/
 
 # One target, its variables, and perhaps what it says as outputs of the step.
 TARGETS = re.compile(r'make [a-z-]+( [a-z-]+)*( [A-Z]+=\S+)*( >> "\$GITHUB_OUTPUT")?')
-VERDICT = re.compile(r'test "\$\w+" = \S+|echo "::error::[^"`]+" && exit 1')
+SAYS = r'echo "::error::[^"`]+"( && exit 1)?'
+VERDICT = re.compile(rf'test "\$\w+" = ("\$)?\w+"?( \|\| {{ {SAYS}; }})?|{SAYS}')
 """What a job that checks nothing out, and so has no Makefile, may type."""
 CML = ".github/cml/node_modules/.bin/cml comment update "
 
@@ -171,3 +172,114 @@ def test_an_action_runs_bash(file: Path) -> None:
     """A composite action has no default shell."""
     for step in steps(file):
         assert step.get("shell", "bash") == "bash" and ("shell" in step) == ("run" in step)
+
+
+# Whom a project's workflows trust
+
+PROJECTS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
+EACH_PROJECTS = pytest.mark.parametrize("file", PROJECTS, ids=lambda file: file.name)
+MODEL = PROJECT / ".github/workflows/model.yml"
+
+# A branch of this repository, and nobody's dependencies; the second is its opposite.
+OURS = (
+    "github.event.pull_request.head.repo.full_name == github.repository "
+    "&& github.event.pull_request.user.login != 'dependabot[bot]'"
+)
+THEIRS = (
+    "github.event.pull_request.head.repo.full_name != github.repository "
+    "|| github.event.pull_request.user.login == 'dependabot[bot]'"
+)
+DEFAULT_BRANCH = "${{ github.event.repository.default_branch }}"
+LABELLED = ("labeled", "unlabeled")
+SECRETS = {
+    ("model.yml", "validate", "SOURCE_TOKEN"),  # it ingests
+    ("model.yml", "publish", "APP_PRIVATE_KEY"),  # it pushes, and runs the default branch's code
+    ("track.yml", "track", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
+}
+
+
+def folded(value: object) -> str:
+    return " ".join(str(value).split())
+
+
+def writes(job: dict[str, Any]) -> bool:
+    return "write" in job["permissions"].values()
+
+
+@EACH_PROJECTS
+def test_a_job_runs_the_teams_code_or_holds_a_write_token(file: Path) -> None:
+    """Never both: one that may write checks out the default branch, and nothing but that."""
+    for job_name, job in jobs(file).items():
+        checkouts = [step for step in job["steps"] if "actions/checkout@" in step.get("uses", "")]
+        if writes(job):
+            assert checkouts, job_name
+            assert {step["with"].get("ref") for step in checkouts} == {DEFAULT_BRANCH}, job_name
+
+
+@EACH_PROJECTS
+def test_a_secret_is_named_only_where_it_is_listed(file: Path) -> None:
+    """Once each, in the environment or the input of one step, and never the whole of them."""
+    found = {
+        (file.name, job_name, secret)
+        for job_name, job in jobs(file).items()
+        for secret in re.findall(r"\bsecrets\b(?:\.(\w+))?", str(job))
+    }
+    assert found == {entry for entry in SECRETS if entry[0] == file.name}
+    assert len(re.findall(r"\bsecrets\.", file.read_text(encoding="utf-8"))) == len(found)
+
+
+def test_no_action_of_ours_names_a_secret() -> None:
+    assert not [file for file in ACTIONS if "secrets" in file.read_text(encoding="utf-8")]
+
+
+@EACH_PROJECTS
+def test_only_training_leaves_hosted_machines(file: Path) -> None:
+    elsewhere = {n for n, job in jobs(file).items() if job["runs-on"] != "ubuntu-latest"}
+    assert elsewhere == ({"train"} if file == MODEL else set())
+
+
+def test_forks_and_dependabot_are_known_by_the_same_words_everywhere() -> None:
+    """Where somebody asks who it is, both are asked, in one of two ways."""
+    text = folded(MODEL.read_text(encoding="utf-8"))
+    asked = text.count("head.repo.full_name")
+    assert asked == text.count(OURS) + text.count(THEIRS) >= 4
+    assert text.count("dependabot[bot]") == asked
+    assert f"(vars.TRAIN_RUNNER == '' || {THEIRS}) && '\"ubuntu-latest\"'" in text
+
+
+def test_a_job_that_may_write_is_not_for_forks_and_dependabot() -> None:
+    for job_name, job in jobs(MODEL).items():
+        assert not writes(job) or f"&& {OURS}" in folded(job["if"]), job_name
+
+
+@pytest.mark.parametrize("job", ["train", "compare", "report"])
+def test_a_draft_is_neither_trained_nor_judged(job: str) -> None:
+    """What follows from these is skipped with them."""
+    assert "&& !github.event.pull_request.draft" in folded(jobs(MODEL)[job]["if"])
+
+
+@pytest.mark.parametrize("job", ["train", "report"])
+def test_a_label_trains_nothing(job: str) -> None:
+    """Nor does it tell of a commit that has no model yet."""
+    words = folded(jobs(MODEL)[job]["if"])
+    assert all(f"github.event.action != '{action}'" in words for action in LABELLED)
+
+
+@pytest.mark.parametrize(("workflow", "job"), [("ci.yml", "ci"), ("model.yml", "gate")])
+def test_a_required_check_always_runs_and_needs_every_job(workflow: str, job: str) -> None:
+    """GitHub counts a required job that is skipped as passed, and waits for one that never is."""
+    file = PROJECT / ".github/workflows" / workflow
+    on = Workflow.read(file.name, file.read_text(encoding="utf-8")).on
+    required = jobs(file)[job]
+    assert "paths" not in str(on["pull_request"]) and required["if"] == "always()"
+    needs = [required["needs"]] if isinstance(required["needs"], str) else required["needs"]
+    assert set(needs) == jobs(file).keys() - {job}
+    assert required["permissions"] == {} and required["timeout-minutes"] <= 5
+    last = required["steps"][-1]
+    assert "if" not in last and all(f"needs.{n}.result" in str(last["env"]) for n in needs)
+
+
+def test_the_comment_has_a_time_limit() -> None:
+    """CML waits for a silent server for ever."""
+    (step,) = [step for step in jobs(MODEL)["report"]["steps"] if CML in step.get("run", "")]
+    assert step["timeout-minutes"] == 5

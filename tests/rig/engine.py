@@ -253,7 +253,9 @@ class Report:
 
     def ended(self, job: str, name: str, result: str) -> None:
         run = self.run
-        if run.cancelled and result == "failure":
+        # After a cancel act starts the jobs that GitHub would still run, and skips all their steps.
+        idle = result == "success" and set(run.outcomes(job).values()) <= {"skipped"}
+        if run.cancelled and (result == "failure" or idle):
             result = "cancelled"
         if result == "failure" and run.file.jobs.get(job, {}).get("continue-on-error") is True:
             result = "success"

@@ -32,12 +32,14 @@ class Gate:
     def asked(self, run: str, job: str, step: str) -> None:
         """Do what the test wants done now, once."""
         found = next(
-            (r for r in self.hub.runs if str(r.id) == run and r.status != "completed"), None
+            (r for r in self.hub.runs if str(r.id) == run and r.status == "in_progress"), None
         )
-        names = step_names(found.file.steps(job), step) if found else set()
+        if found is None:  # a question to the engine, before the run begins
+            return
+        names = step_names(found.file.steps(job), step)
         for moment in list(self.waiting):
             workflow, its_job, its_step, do = moment
-            its_run = found and workflow in (found.workflow, found.file.file) and its_job == job
+            its_run = workflow in (found.workflow, found.file.file) and its_job == job
             if its_run and its_step in names:
                 self.waiting.remove(moment)
                 do()

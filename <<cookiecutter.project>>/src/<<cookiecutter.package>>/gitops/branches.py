@@ -1,5 +1,6 @@
 """What a person does with branches on a laptop: settle a merge, bring a fork's change in."""
 
+import tempfile
 from pathlib import Path
 
 from ..errors import ProjectError
@@ -34,16 +35,25 @@ def sync(root: Path, remote: str, base: str) -> None:
             f"{shown} conflict with {base}: edit them, `git add` them, then `git commit`; the "
             "generated files are settled"
         )
-    why = stale.find(root)
+    why = outdated(root)
     if why:
         take_generated(root, theirs)
-        if stale.find(root):
+        if outdated(root):
             take_generated(root, ours)
         else:
             why = ""
     git(root, "commit", "--quiet", "--no-edit")
-    step = f"has to be trained ({why}): the runner does it after `git push`" if why else "is whole"
+    told = "tells of the merge (`make pull` brings what it names)"
+    step = f"has to be trained ({why}): the runner does it after `git push`" if why else told
     print(f"sync: {base} is merged; dvc.lock {step}")
+
+
+def outdated(root: Path) -> str:
+    """Why the merged dvc.lock is stale, whatever data lies here; empty where it is not."""
+    with tempfile.TemporaryDirectory(prefix="sync-") as name:
+        git(root, "checkout-index", "--all", f"--prefix={name}/")
+        Path(name, ".dvc/config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+        return stale.find(Path(name))
 
 
 def take_generated(root: Path, commit: str) -> None:
