@@ -721,7 +721,8 @@ def test_a_newer_run_of_a_group_ends_the_older(hub: GitHub, clone: Clone) -> Non
 @pytest.mark.slow
 def test_two_runs_may_be_in_progress_at_once(hub: GitHub, clone: Clone, tmp_path: Path) -> None:
     """Each waits for a file that the other writes."""
-    meet = f"touch {tmp_path}/$GITHUB_WORKFLOW; timeout 60 sh -c 'until test -e $1; do sleep 0.1; done' - {tmp_path}/$OTHER"
+    there = "until test -e $1; do sleep 0.1; done"
+    meet = f"touch {tmp_path}/$GITHUB_WORKFLOW; timeout 60 sh -c '{there}' - {tmp_path}/$OTHER"
     for name, other in (("one", "two"), ("two", "one")):
         text = workflow("push", f"export OTHER={other}; {meet}", name=name)
         clone.commit("main", message=name, **{f".github/workflows/{name}.yml": text})
