@@ -334,5 +334,7 @@ def accepted(root: Path, model: str) -> dict[str, str] | None:
 
 def ours(event: dict[str, Any]) -> bool:
     """Whether `publish` can note an acceptance there: not in a fork's pull request."""
-    pull = event.get("pull_request")
-    return bool(pull) and pull["head"]["repo"]["full_name"] == os.environ["GITHUB_REPOSITORY"]
+    if "pull_request" not in event:
+        return False
+    place = event["pull_request"]["head"]["repo"] or {}  # none: the fork was deleted
+    return bool(place.get("full_name") == os.environ["GITHUB_REPOSITORY"])
