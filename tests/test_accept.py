@@ -180,3 +180,15 @@ def test_set_before_the_model_is_there_it_does_not_count(hub: GitHub, team: Team
     assert [event["event"] for event in pull.events][-2:] == ["labeled", "unlabeled"]
     is_blocked(pull)
     assert pull.labels == [] and not has_record(pull)
+
+
+def test_the_other_permissions_are_used_here(hub: GitHub) -> None:
+    """With those of the story, each job's permissions are all used by some request of it."""
+    unused = {(job, scope, level) for _, job, scope, level in hub.unused_permissions()}
+    assert unused.isdisjoint(
+        {
+            ("compare", "issues", "read"),
+            ("compare", "pull-requests", "read"),
+            ("report", "issues", "write"),
+        }
+    )

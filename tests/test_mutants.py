@@ -113,6 +113,21 @@ def test_shuffled_labels(judged: dict[str, Judged]) -> None:
 
 
 @mutant
+def metres(project: BakedProject) -> None:
+    """The source changed a unit, which the contract does not allow."""
+    line = "    table = prepare(flights(), weather(), options)\n"
+    new = '    table = table.with_columns(pl.col("distance") * 1609)\n'
+    edit(project, f"{PACKAGE}/ingest.py", line, line + new)
+
+
+def test_data_that_breaks_the_contract(judged: dict[str, Judged]) -> None:
+    """Nothing is trained; the comment has the table of what is broken."""
+    found = judged["metres"]
+    assert found.run.jobs["validate"] == "failure" and found.run.jobs["train"] == "skipped"
+    refused(found, "the data breaks its contract", "| `distance` |", "| Examples |")
+
+
+@mutant
 def one_slice(project: BakedProject) -> None:
     """One carrier reports its delays the wrong way round."""
     train_labels(project, 'pl.when(old & (pl.col("carrier") == "FL")).then(~late).otherwise(late)')

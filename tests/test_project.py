@@ -30,13 +30,13 @@ src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/gate.py src/PACKAGE/gi
 src/PACKAGE/gitops/__main__.py src/PACKAGE/gitops/accept.py src/PACKAGE/gitops/branches.py
 src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py
 src/PACKAGE/gitops/lock.py src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/publish.py
-src/PACKAGE/gitops/review.py src/PACKAGE/gitops/stale.py src/PACKAGE/gitops/supply.py
-src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py src/PACKAGE/metrics.py src/PACKAGE/model.py
-src/PACKAGE/paired.py src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/predictions.py
-src/PACKAGE/reporting/__init__.py src/PACKAGE/reporting/alone.py src/PACKAGE/reporting/charts.py
-src/PACKAGE/reporting/compared.py src/PACKAGE/reporting/comparison.py
-src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/facts.py src/PACKAGE/reporting/groups.py
-src/PACKAGE/reporting/preview.py src/PACKAGE/reporting/problem.py
+src/PACKAGE/gitops/review.py src/PACKAGE/gitops/side.py src/PACKAGE/gitops/stale.py
+src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py
+src/PACKAGE/metrics.py src/PACKAGE/model.py src/PACKAGE/paired.py src/PACKAGE/params.py
+src/PACKAGE/predict.py src/PACKAGE/predictions.py src/PACKAGE/reporting/__init__.py
+src/PACKAGE/reporting/alone.py src/PACKAGE/reporting/charts.py src/PACKAGE/reporting/compared.py
+src/PACKAGE/reporting/comparison.py src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/facts.py
+src/PACKAGE/reporting/groups.py src/PACKAGE/reporting/preview.py src/PACKAGE/reporting/problem.py
 src/PACKAGE/reporting/provenance.py src/PACKAGE/reporting/report.py
 src/PACKAGE/reporting/sections.py src/PACKAGE/reporting/sides.py src/PACKAGE/reporting/slices.py
 src/PACKAGE/reporting/tables.py src/PACKAGE/reporting/versus.py src/PACKAGE/reporting/wording.py
