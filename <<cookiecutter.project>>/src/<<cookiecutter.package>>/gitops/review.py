@@ -264,7 +264,8 @@ def accepted(root: Path, model: str) -> dict[str, str] | None:
 
 def ours(event: dict[str, Any]) -> bool:
     """Whether `publish` can note an acceptance there: not for a fork, and not for Dependabot."""
-    pull: dict[str, Any] = event.get("pull_request") or {}
-    source = (pull.get("head") or {}).get("repo") or {}
-    name = os.environ.get("GITHUB_REPOSITORY")
-    return source.get("full_name") == name and pull["user"]["login"] != "dependabot[bot]"
+    pull: dict[str, Any] | None = event.get("pull_request")
+    if pull is None or pull["user"]["login"] == "dependabot[bot]":
+        return False
+    source = pull["head"]["repo"] or {}  # null where the fork is gone
+    return bool(source.get("full_name") == os.environ["GITHUB_REPOSITORY"])
