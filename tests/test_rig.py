@@ -719,6 +719,19 @@ def test_a_newer_run_of_a_group_ends_the_older(hub: GitHub, clone: Clone) -> Non
 
 
 @pytest.mark.slow
+def test_two_runs_may_be_in_progress_at_once(hub: GitHub, clone: Clone, tmp_path: Path) -> None:
+    """Each waits for a file that the other writes."""
+    there = "until test -e $1; do sleep 0.1; done"
+    meet = f"touch {tmp_path}/$GITHUB_WORKFLOW; timeout 60 sh -c '{there}' - {tmp_path}/$OTHER"
+    for name, other in (("one", "two"), ("two", "one")):
+        text = workflow("push", f"export OTHER={other}; {meet}", name=name)
+        clone.commit("main", message=name, **{f".github/workflows/{name}.yml": text})
+    hub.runs.clear()
+    clone.commit("main", a="1")
+    assert [run.conclusion for run in hub.run(at_once=2)] == ["success"] * 2
+
+
+@pytest.mark.slow
 def test_a_group_that_does_not_cancel_keeps_one_waiting(
     hub: GitHub, clone: Clone, alice: Account
 ) -> None:
