@@ -120,7 +120,7 @@ class Team:
         laptop = replace(laptop, environment=env)
         set_params(laptop, **QUICK)
         for file in (laptop.path / "tests").glob("*.py"):
-            if file.name not in ("conftest.py", "test_params.py", "test_cli.py"):
+            if file.name not in ("conftest.py", "test_params.py"):
                 file.unlink()
         laptop.run("git", "init", "-q", "-b", "main")
         laptop.run("git", "remote", "add", "origin", hub.url(person))
