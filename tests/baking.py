@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -134,6 +134,21 @@ class BakedProject:
 
     def has(self, path: str) -> bool:
         return (self.path / path).exists()
+
+    def copy(self, folder: Path) -> "BakedProject":
+        """Copy the project into a folder; its environment takes no more space on the disk."""
+        copy = shutil.copytree(
+            self.path, folder / self.path.name, symlinks=True, copy_function=copy_or_link
+        )
+        return replace(self, path=copy)
+
+
+def copy_or_link(source: str, target: str) -> None:
+    """Copy a file; one of an environment, which nobody changes in place, is linked."""
+    if f"{os.sep}.venv{os.sep}" in source:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def copy_template(folder: Path) -> Path:

@@ -1,7 +1,8 @@
 """Fixtures: a project from any answers, in an environment that touches nothing of yours."""
 
 import itertools
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,19 @@ def bake(oven: Oven, tmp_path: Path) -> Bake:
     """Generate a project: `bake(store="s3")`; the copy is the test's own to change."""
     numbers = itertools.count()
     return lambda **answers: oven.bake(tmp_path / f"baked-{next(numbers)}", answers)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tidied(
+    tmp_path_factory: pytest.TempPathFactory, oven: Oven, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Remove what a module's projects left on the disk, some gigabytes, unless a test failed."""
+    place = tmp_path_factory.getbasetemp()
+    before, failed = set(place.iterdir()), request.session.testsfailed
+    yield
+    if request.session.testsfailed == failed:
+        for each in set(place.iterdir()) - before:
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

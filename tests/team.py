@@ -6,17 +6,12 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from baking import BakedProject, Oven
+from baking import IDENTITY, BakedProject, Oven
 from options import questions
 from pythons import pythons
 from rig import GitHub, Pull, Run
 from rig.account import Account
 
-IDENTITY = {
-    f"GIT_{who}_{what}": "somebody@example.org"
-    for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
-}
 QUICK = {"max_iter": "60", "importance_repeats": "1"}
 """Parameters of a model that takes a second and beats a linear one."""
 

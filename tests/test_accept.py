@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 
-from baking import BakedProject, Oven
+from baking import IDENTITY, BakedProject, Oven
 from judged import Judged, propose
 from prepared import prepared
 from rig import GitHub, Pull
 from rig.account import Account
-from team import IDENTITY, Team, of, said, set_params
+from team import Team, of, said, set_params
 
 pytestmark = pytest.mark.slow
 

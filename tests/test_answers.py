@@ -277,7 +277,7 @@ def test_a_hook_can_only_refuse() -> None:
     assert "open" in called
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template's questions and hook, with one file for each language that holds answers."""
     template = tmp_path_factory.mktemp("small") / "template"

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 import yaml
 
-from baking import BakedProject, Oven
-from team import IDENTITY, QUICK, Remote, clone, commit, head, set_params, with_a_python
+from baking import IDENTITY, BakedProject, Oven
+from team import QUICK, Remote, clone, commit, head, set_params, with_a_python
 
 pytestmark = pytest.mark.slow
 
@@ -67,11 +67,10 @@ def machine(
     project: BakedProject, remote: Remote, trained: tuple[str, Path], tmp_path: Path
 ) -> BakedProject:
     """The job that publishes: the default branch, an artifact, and nobody's identity."""
-    copy = shutil.copytree(project.path, tmp_path / "machine", symlinks=True)
-    shutil.rmtree(copy / ".dvc/cache")
-    machine = BakedProject(copy, project.environment)
+    machine = project.copy(tmp_path / "machine")
+    shutil.rmtree(machine.path / ".dvc/cache")
     machine.run("git", "checkout", "-q", "main")
-    shutil.copytree(trained[1], copy / "handoff")
+    shutil.copytree(trained[1], machine.path / "handoff")
     return machine
 
 
@@ -208,8 +207,8 @@ def test_only_what_the_pipeline_generates_is_published(
 @pytest.fixture
 def laptop(project: BakedProject, tmp_path: Path) -> BakedProject:
     """A copy of the laptop, on a branch that trained a model of its own."""
-    copy = shutil.copytree(project.path, tmp_path / "laptop", symlinks=True)
-    laptop = replace(project, path=copy, environment={**project.environment, **IDENTITY})
+    copy = project.copy(tmp_path / "laptop")
+    laptop = replace(copy, environment={**project.environment, **IDENTITY})
     laptop.run("git", "checkout", "-qb", "mine", "main")
     set_params(laptop, max_iter="25")
     laptop.make("repro")

@@ -13,15 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from baking import BakedProject, copy_template, isolated_environment
+from baking import IDENTITY, BakedProject, copy_template, isolated_environment
 from options import REPOSITORY
 
 pytestmark = pytest.mark.slow
-IDENTITY = {
-    f"GIT_{who}_{what}": "somebody@example.org"
-    for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
-}
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 import yaml
 
-from baking import BakedProject, Oven
+from baking import IDENTITY, BakedProject, Oven
 from judged import PACKAGE, Judged, edit, propose
 from prepared import prepared
 from rig import GitHub
-from team import IDENTITY, Team, said, set_params
+from team import Team, said, set_params
 
 pytestmark = pytest.mark.slow
 

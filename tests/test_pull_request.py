@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from baking import Oven
+from baking import IDENTITY, Oven
 from rig import GitHub, Pull
-from team import IDENTITY, Team, head, of, said, set_params
+from team import Team, head, of, said, set_params
 
 pytestmark = pytest.mark.slow
 TRAINING = "Running stage"

@@ -47,8 +47,7 @@ def project(oven: Oven, tmp_path_factory: pytest.TempPathFactory, remote: Remote
 @pytest.fixture
 def laptop(project: BakedProject, tmp_path: Path) -> BakedProject:
     """A copy of the laptop, for a change of `main` alone; no production."""
-    copy = shutil.copytree(project.path, tmp_path / "flight-delays", symlinks=True)
-    laptop = replace(project, path=copy)
+    laptop = project.copy(tmp_path)
     laptop.run("git", "update-ref", "-d", "refs/remotes/origin/release")
     laptop.run("git", "checkout", "-qb", "change")
     return laptop

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -144,11 +145,11 @@ def test_a_wrong_number_stops_its_stage(
 
 def unmade(project: BakedProject, folder: Path) -> BakedProject:
     """The project with its environment, before the pipeline ran."""
-    copy = shutil.copytree(project.path, folder / "copy", symlinks=True)
+    copy = project.copy(folder / "copy")
     for made in ("data", "models", "reports", ".dvc/cache"):
-        shutil.rmtree(copy / made, ignore_errors=True)
-    own = f"{copy}/.venv/bin{os.pathsep}{project.environment['PATH']}"
-    return BakedProject(copy, {**project.environment, "PATH": own})
+        shutil.rmtree(copy.path / made, ignore_errors=True)
+    own = f"{copy.path}/.venv/bin{os.pathsep}{project.environment['PATH']}"
+    return replace(copy, environment={**project.environment, "PATH": own})
 
 
 def repro(project: BakedProject, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -61,7 +61,7 @@ stages:
 # What the tests stand on
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for sys.path in which the template's package has an importable name.
 
