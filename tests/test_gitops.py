@@ -219,8 +219,8 @@ def laptop(project: BakedProject, tmp_path: Path) -> BakedProject:
 def test_sync_settles_what_two_trainings_wrote(
     laptop: BakedProject, machine: BakedProject, remote: Remote, trained: tuple[str, Path]
 ) -> None:
-    """main got another learning rate and its model: both changes stay, and the runner trains."""
-    set_params(machine, learning_rate="0.1")
+    """main got larger leaves and their model: both changes stay, and the runner trains."""
+    set_params(machine, min_samples_leaf="150")
     machine.make("fetch", "repro", "push")
     theirs = commit(machine, "Their model")
     before = remote.tip("main")
@@ -229,7 +229,7 @@ def test_sync_settles_what_two_trainings_wrote(
         said = laptop.make("sync").stdout
         assert "has to be trained" in said and "train" in said
         params = yaml.safe_load(laptop.read("params.yaml"))["train"]["arguments"]
-        assert (params["max_iter"], params["learning_rate"]) == (25, 0.1)
+        assert (params["max_iter"], params["min_samples_leaf"]) == (25, 150)
         assert laptop.run("git", "status", "--porcelain").stdout == ""
         assert laptop.run("git", "merge-base", "--is-ancestor", theirs, "HEAD").returncode == 0
         assert "=======" not in laptop.read("dvc.lock")
@@ -242,9 +242,9 @@ def test_sync_takes_their_model_where_it_tells_of_the_merge(
     laptop: BakedProject, machine: BakedProject, remote: Remote
 ) -> None:
     """My branch only undid its own change: main's lock holds for the merge, nothing trains."""
-    set_params(laptop, max_iter="20")
+    set_params(laptop, **QUICK)
     commit(laptop, "Never mind")
-    set_params(machine, learning_rate="0.1")
+    set_params(machine, min_samples_leaf="150")
     machine.make("fetch", "repro", "push")
     commit(machine, "Their model")
     before = remote.tip("main")
