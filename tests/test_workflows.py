@@ -194,6 +194,7 @@ LABELLED = ("labeled", "unlabeled")
 SECRETS = {
     ("model.yml", "validate", "SOURCE_TOKEN"),  # it ingests
     ("model.yml", "publish", "APP_PRIVATE_KEY"),  # it pushes, and runs the default branch's code
+    ("promote.yml", "open", "APP_PRIVATE_KEY"),  # as publish
     ("track.yml", "track", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
 }
 

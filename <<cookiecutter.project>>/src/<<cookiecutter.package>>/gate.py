@@ -16,8 +16,8 @@ from .params import Gate
 from .reporting.wording import title
 from .text import clean, number, places, short
 
-Verdict = Literal["better", "equal", "first", "unchanged", "worse", "blocked"]
-GREEN = ("better", "equal", "first", "unchanged")
+Verdict = Literal["better", "equal", "first", "unchanged", "worse", "blocked", "rollback"]
+GREEN = ("better", "equal", "first", "unchanged", "rollback")
 MIB = 1024**2
 NAMED = 5
 """The most slices that a sentence names."""

@@ -110,7 +110,18 @@ class Params(Strict, frozen=True):
     train: Train
     evaluate: Evaluate
     gate: Gate
+    promotion: dict[str, Any]
     store: Store
+
+    @property
+    def promotion_gate(self) -> Gate:
+        """The gate of a merge into `release`: what `promotion` names replaces the other's.
+
+        Raises:
+            ProjectError: a key is none of the gate's, or its value is not allowed there.
+        """
+        both = {**msgspec.to_builtins(self.gate), **self.promotion}
+        return convert(both, Gate, "promotion")
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -220,11 +231,13 @@ def agree(params: Params) -> Params:
         raise ProjectError(
             f"params.yaml: task.metric is {task.metric!r}; a {task.kind} task has {choices}"
         )
-    if unknown := sorted(set(params.gate.floors) - set(METRICS[task.kind])):
-        choices = ", ".join(METRICS[task.kind])
-        raise ProjectError(
-            f"params.yaml: gate.floors names {unknown[0]!r}; a {task.kind} task has {choices}"
-        )
+    for section, gate in (("gate", params.gate), ("promotion", params.promotion_gate)):
+        if unknown := sorted(set(gate.floors) - set(METRICS[task.kind])):
+            choices = ", ".join(METRICS[task.kind])
+            raise ProjectError(
+                f"params.yaml: {section}.floors names {unknown[0]!r}; a {task.kind} task has "
+                f"{choices}"
+            )
     if (task.time is None) != (params.ingest.until is None):
         raise ProjectError(
             f"params.yaml: task.time is {task.time!r} and ingest.until is {params.ingest.until}; "

@@ -5,6 +5,7 @@ token need the standard library alone.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
     "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
+    "choose": ("say what a promotion or rollback ships", ["commit", "version"]),
+    "promote": ("open the pull request that ships a commit", ["commit"]),
+    "rollback": ("open the pull request that brings a release back", ["version", "reason"]),
     "sync": ("merge the base branch, settle generated files", []),
     "take": ("bring a fork's change into the repository", ["number"]),
 }
@@ -40,9 +44,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def stale() -> None:
-    from . import conclude, stale
+    from . import conclude, lock, stale
 
-    why = stale.find(Path.cwd())
+    why = "" if lock.shipping() else stale.find(Path.cwd())
     print(f"stale: {why or 'nothing has to run'}", flush=True)
     conclude.output("stale", str(bool(why)).lower())
 
@@ -106,6 +110,33 @@ def conclude(comparison: str, number: str, commit: str, checked: str) -> None:
     from . import conclude
 
     conclude.run(Path(comparison), number, commit, checked)
+
+
+def choose(commit: str, version: str) -> None:
+    from . import conclude, promotion
+
+    plan = promotion.plan(Path.cwd(), params().store.remote, commit, version, "")
+    conclude.output("commit", plan.commit if plan else "")
+    conclude.output("to", plan.version if plan else "")
+
+
+def promote(commit: str) -> None:
+    ship(commit, "", "")
+
+
+def rollback(version: str, reason: str) -> None:
+    ship("", version or "previous", reason)
+
+
+def ship(commit: str, version: str, reason: str) -> None:
+    from . import conclude, promotion
+
+    remote = params().store.remote
+    if plan := promotion.plan(Path.cwd(), remote, commit, version, reason):
+        number, head = promotion.open_(Path.cwd(), remote, plan)
+        if number and "GITHUB_OUTPUT" in os.environ:
+            conclude.output("number", str(number))
+            conclude.output("head", head)
 
 
 def sync() -> None:

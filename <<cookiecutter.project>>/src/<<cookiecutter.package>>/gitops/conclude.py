@@ -8,7 +8,7 @@ from typing import Any
 from . import github
 from .accept import LABEL
 
-GREEN = ("better", "equal", "first", "unchanged")
+GREEN = ("better", "equal", "first", "unchanged", "rollback")
 
 
 def output(name: str, value: str) -> None:

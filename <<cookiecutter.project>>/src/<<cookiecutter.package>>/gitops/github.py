@@ -78,11 +78,11 @@ def refusal(method: str, path: str, error: urllib.error.HTTPError) -> str:
     return f"GitHub answered {method} {path} with {error.code} ({' '.join(said.split())}); {step}"
 
 
-def pages(path: str) -> list[dict[str, Any]]:
-    """All entries of a list, a hundred at a time."""
+def pages(path: str, query: str = "") -> list[dict[str, Any]]:
+    """All entries of a list, a hundred at a time; `query` such as `base=main` narrows it."""
     found: list[dict[str, Any]] = []
     for page in range(1, 101):
-        part = ask("GET", f"{path}?per_page=100&page={page}")
+        part = ask("GET", f"{path}?{query}{'&' * bool(query)}per_page=100&page={page}")
         found += part
         if len(part) < 100:
             break

@@ -1,5 +1,6 @@
 """What a `dvc.lock` names, in the working tree or at any commit."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from ..errors import ProjectError
 LOCK = "dvc.lock"
 PIPELINE = ("dvc.yaml", LOCK, "params.yaml")
 """The files that together say what was made from what."""
+
+RELEASE = "release"
+"""The branch that says what is in production."""
 
 SYSTEM = "reports/system.json"
 """Kept in git beside DVC's outputs: it differs between equal runs, so it is none of them."""
@@ -53,6 +57,18 @@ def at(root: Path, commit: str | None) -> dict[str, bytes]:
         return {p: (root / p).read_bytes() for p in PIPELINE if (root / p).exists()}
     found = {path: show(root, commit, path) for path in PIPELINE}
     return {path: content for path, content in found.items() if content is not None}
+
+
+def shipping() -> bool:
+    """Whether what is judged is on its way to `release`: the branch that TARGET names."""
+    return os.environ.get("TARGET") == RELEASE
+
+
+def tip(root: Path, branch: str) -> str | None:
+    """The commit of a branch, the remote's if that is known; None where there is none."""
+    names = (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}")
+    found = (asks(root, "rev-parse", "--verify", "--quiet", f"{n}^{{commit}}") for n in names)
+    return next(filter(None, found), None)
 
 
 def baseline(root: Path, revision: str) -> tuple[str, str]:

@@ -17,11 +17,9 @@ from .. import compare
 from ..errors import ProjectError
 from ..metrics import LOWER_IS_BETTER
 from ..params import Gate, Params, flat
-from . import accept, supply
-from .lock import LOCK, SYSTEM, asks, baseline, digest, git, show
+from . import accept, production, supply
+from .lock import LOCK, RELEASE, SYSTEM, baseline, digest, git, shipping, show
 from .side import HOLDOUT, METRICS, MODEL, PREDICTIONS, Side
-
-RELEASE = "release"
 
 
 def run(params: Params, root: Path, revision: str, output: Path) -> None:
@@ -37,14 +35,15 @@ def run(params: Params, root: Path, revision: str, output: Path) -> None:
     now = Side("this commit", None, root)
     if not now.trained:
         raise ProjectError("dvc.lock names no model yet: `make repro` trains one")
-    base = Side(*baseline(root, revision), root)
-    production = released(root)
-    found = judge(params, now, base, production)
+    found = shipped(params, now) if shipping() else merged(params, now, revision)
+    base = found.pop("against")
     found["changed"] = {"params": changed(base, now), "files": files(root, base)}
     found["run"] = link()
     red = found["verdict"] in ("worse", "blocked")
     found["accepted"] = accepted(root, now.digest(MODEL)) if red else None
-    found["record"] = bool(found["accepted"]) and accept.hand_over(root, found["accepted"])
+    found["record"] = (
+        bool(found["accepted"]) and not shipping() and accept.hand_over(root, found["accepted"])
+    )
     part = output.with_name(f".{output.name}.part")
     output.parent.mkdir(parents=True, exist_ok=True)
     part.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -52,31 +51,53 @@ def run(params: Params, root: Path, revision: str, output: Path) -> None:
     print(f"compare: {found['verdict']}: {found['reasons'][0]}")
 
 
-def released(root: Path) -> Side | None:
-    """The champion: what the branch `release` names."""
-    for name in (f"origin/{RELEASE}", RELEASE):
-        if commit := asks(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
-            side = Side(RELEASE, commit, root)
-            return side if side.trained else None
-    return None
+def merged(params: Params, now: Side, revision: str) -> dict[str, Any]:
+    """The comparison of a change of the base branch: with that, and with production."""
+    base, champion = Side(*baseline(now.root, revision), now.root), production.champion(now.root)
+    found = judge(params, now, base, champion if champion.trained else None, rules(params, base))
+    return found | {"target": base.name, "against": base}
 
 
-def judge(params: Params, now: Side, base: Side, production: Side | None) -> dict[str, Any]:
+def shipped(params: Params, now: Side) -> dict[str, Any]:
+    """The comparison of a promotion: with the champion, by the gate for that; or of a rollback."""
+    champion, earlier = production.champion(now.root), production.returning(now.root, now)
+    judges = rules(params, champion, shipping=True)
+    try:
+        found = judge(params, now, champion, None, judges)
+    except ProjectError as error:
+        if earlier is None:
+            raise
+        found = compare.empty(params.task, judges[0])
+        found["warnings"] = [f"it could not be compared: {error}"]
+        found["models"] = facts(now, champion, None)
+    if earlier is not None:
+        found = production.rollback(params, now, earlier, found)
+    return found | {"target": RELEASE, "against": champion}
+
+
+def judge(
+    params: Params, now: Side, base: Side, production: Side | None, judges: tuple[Gate, str]
+) -> dict[str, Any]:
     """Compare, by the base's gate."""
-    gate, source = rules(params, base)
+    gate, source = judges
     if same(now, base):
         found = unchanged(params, gate, now)
     else:
         with tempfile.TemporaryDirectory(prefix="compare-") as name:
             found = scored(params, gate, now, base, production, Path(name))
     found["gate_from"] = source
-    if source == "base" and gate != params.gate:
+    if source == "base" and gate not in (params.gate, params.promotion_gate):
         found["warnings"].insert(
             0, "this change alters the gate, and the base branch's gate has judged it"
         )
-    sides = {"now": now, "base": base if base.trained else None, "production": production}
-    found["models"] = {name: side and side.facts() for name, side in sides.items()}
+    found["models"] = facts(now, base, production)
     return found
+
+
+def facts(now: Side, base: Side, production: Side | None) -> dict[str, Any]:
+    """What the report says of each model."""
+    sides = {"now": now, "base": base if base.trained else None, "production": production}
+    return {name: side and side.facts() for name, side in sides.items()}
 
 
 def unchanged(params: Params, gate: Gate, now: Side) -> dict[str, Any]:
@@ -108,13 +129,14 @@ def same(now: Side, base: Side) -> bool:
     return base.trained and all(now.digest(path) == base.digest(path) for path in paths)
 
 
-def rules(params: Params, base: Side) -> tuple[Gate, str]:
+def rules(params: Params, base: Side, shipping: bool = False) -> tuple[Gate, str]:
     """The base branch's gate, so that no change loosens the one that judges it."""
-    given = base.params().get("gate")
-    with suppress(msgspec.ValidationError):
-        if given is not None:
-            return msgspec.convert(given, Gate), "base"
-    return params.gate, "now"
+    given = base.params()
+    with suppress(msgspec.ValidationError, TypeError):
+        if given.get("gate") is not None:
+            stricter = given.get("promotion") or {} if shipping else {}
+            return msgspec.convert({**given["gate"], **stricter}, Gate), "base"
+    return params.promotion_gate if shipping else params.gate, "now"
 
 
 def scored(

@@ -9,7 +9,7 @@ import msgspec
 from ..errors import ProjectError
 from .wording import NAMES, Gain
 
-Verdict = Literal["better", "equal", "first", "unchanged", "worse", "blocked"]
+Verdict = Literal["better", "equal", "first", "unchanged", "worse", "blocked", "rollback"]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -107,6 +107,7 @@ class Comparison(msgspec.Struct, frozen=True):
     warnings: list[str] = []
     accepted: Accepted | None = None
     gate_from: str = "base"
+    target: str = "main"
     changed: Changed = Changed()
     run: str | None = None
 

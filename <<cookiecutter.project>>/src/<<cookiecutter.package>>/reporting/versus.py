@@ -31,7 +31,7 @@ TROUBLES = {
 ACCEPT = re.compile(r",? or [^,]*\baccept-model\b.*")
 """How a way out says that a maintainer may accept the model; it is told once for all ways."""
 
-SIGNS = {"better": "✅", "equal": "⚪", "first": "🆕", "unchanged": "⚪"}
+SIGNS = {"better": "✅", "equal": "⚪", "first": "🆕", "unchanged": "⚪", "rollback": "↩️"}
 
 
 def opening(facts: Facts, found: Comparison) -> str:
@@ -52,7 +52,10 @@ def verdict(found: Comparison) -> str:
     told = {
         "better": f"Better than {base_name(found)}, gate passes",
         "equal": f"As good as {base_name(found)}, gate passes",
-        "first": "First model: nothing to compare with yet",
+        "first": "First champion: there is none to compare with yet"
+        if found.target == "release"
+        else "First model: nothing to compare with yet",
+        "rollback": "Rollback: this model was in production before",
         "unchanged": "No change to the model",
     }
     return f"{SIGNS[found.verdict]} {told[found.verdict]}"
@@ -110,11 +113,12 @@ def reason(facts: Facts, found: Comparison) -> str:
     if found.verdict == "first":
         text = f"{alone.headline(facts, '**')}: {alone.gains(facts)}."
         text += " The rules that need no baseline pass."
-        return f"{text} Merging makes this model the baseline."
+        becomes = "champion" if found.target == "release" else "baseline"
+        return f"{text} Merging makes this model the {becomes}."
     if found.verdict == "unchanged":
         return unchanged(facts, found)
     main = headline(facts, found)
-    if found.verdict == "blocked" or not main:
+    if found.verdict in ("blocked", "rollback") or not main:
         return " ".join(filter(None, [sentence(first), f"Overall: {main}" if main else ""]))
     return f"{main} {counter(found)}{beside_production(found)}".strip()
 

@@ -1,0 +1,206 @@
+"""Promotion and rollback: pull requests to `release`, through the executed workflows.
+
+The tests of this file are one story, told in their order.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from baking import IDENTITY, Oven
+from prepared import prepared
+from rig import GitHub, Pull, Run
+from team import Team, commit, head, of, said, set_params
+
+pytestmark = pytest.mark.slow
+
+SETTING = "Allow GitHub Actions to create and approve pull requests"
+TRAINING = "Running stage"
+
+
+@pytest.fixture(scope="module")
+def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
+    with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
+        yield hub
+    assert hub.violations == []
+
+
+@pytest.fixture(scope="module")
+def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """A team with a model on `main`, and nothing in production yet."""
+    team = prepared(hub, oven, tmp_path_factory.mktemp("laptop"))
+    assert hub.run() == []
+    return team
+
+
+def dispatch(team: Team, **inputs: str) -> Run:
+    """Somebody starts the workflow `promote`."""
+    team.hub.dispatch("promote.yml", "main", inputs, by=team.person)
+    return of(team.hub.run(), "promote")
+
+
+def opened(team: Team) -> list[Pull]:
+    """The open pull requests to `release`."""
+    return [pull for pull in team.hub.pulls() if pull.base == "release" and pull.state == "open"]
+
+
+def shipped(team: Team, pull: Pull) -> str:
+    """Merge it, and say which tree is in production then."""
+    assert pull.refusal() is None, pull.refusal()
+    pull.merge(team.person)
+    team.hub.run()
+    return tree(team, "release")
+
+
+def tree(team: Team, revision: str) -> str:
+    return team.hub.git.git("rev-parse", f"{revision}^{{tree}}").strip()
+
+
+def train_on_main(team: Team, **values: str) -> str:
+    """Another model, trained on a laptop and pushed to `main`; the commit."""
+    team.laptop.run("git", "fetch", "-q", "origin")
+    team.laptop.run("git", "checkout", "-q", "-B", "main", "origin/main")
+    set_params(team.laptop, **values)
+    team.laptop.make("repro", "push")
+    sha = commit(team.laptop, "Another model")
+    team.laptop.run("git", "push", "-q", "origin", "main")
+    team.hub.run()
+    return sha
+
+
+def test_a_refusal_to_open_names_the_setting(team: Team) -> None:
+    """The branch is pushed, the job is red, and a person can open the pull request by a link."""
+    run = dispatch(team)
+    sha = head(team.laptop)
+    assert run.conclusion == "failure" and run.jobs["open"] == "failure"
+    assert SETTING in run.log and f"compare/release...promote/{sha[:7]}" in run.log
+    assert opened(team) == []
+
+
+def test_the_first_promotion_has_nothing_to_compare_with(team: Team) -> None:
+    """Run again after the setting was switched on: a report, and the checks that rules ask for."""
+    team.hub.settings["actions_may_open_pull_requests"] = True
+    run = dispatch(team)
+    assert run.conclusion == "success", said(run)
+    (pull,) = opened(team)
+    assert pull.head_sha == head(team.laptop)
+    assert pull.comments[0].body.startswith("### 🆕 First champion")
+    assert pull.checks() == {"ci": "success", "model gate": "success"}
+    assert TRAINING not in run.log
+    assert shipped(team, pull) == tree(team, "main")
+
+
+def test_what_is_in_production_is_not_promoted_again(team: Team) -> None:
+    run = dispatch(team)
+    assert run.conclusion == "success" and run.jobs["open"] == "skipped", said(run)
+    assert "in production already" in run.log and opened(team) == []
+
+
+def test_a_laptop_promotes_by_ordinary_runs(team: Team) -> None:
+    """The stricter gate judges against the champion, and nothing trains."""
+    sha = train_on_main(team, max_iter="22")
+    told = team.laptop.make("promote").stdout
+    assert f"compare/release...promote/{sha[:7]}" in told
+    pull = team.hub.open_pull(f"promote/{sha[:7]}", team.person, base="release")
+    model = of(team.hub.run(), "model")
+    assert model.conclusion == "success" and TRAINING not in model.log, said(model)
+    assert model.jobs["train"] == model.jobs["publish"] == "skipped"
+    body = pull.comments[0].body
+    assert "`release`" in body and "at most 50" in body
+    assert shipped(team, pull) == tree(team, sha)
+
+
+def test_a_newer_promotion_takes_the_place_of_an_open_one(team: Team) -> None:
+    """Started twice for one commit there is one pull request; for a newer commit the old is closed."""
+    first = train_on_main(team, max_iter="24")
+    assert dispatch(team).conclusion == dispatch(team).conclusion == "success"
+    (old,) = opened(team)
+    assert old.head_sha == first and len(old.comments) == 1
+    second = train_on_main(team, max_iter="26")
+    assert dispatch(team).conclusion == "success"
+    (new,) = opened(team)
+    assert new.head_sha == second and old.state == "closed"
+    assert shipped(team, new) == tree(team, second)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_rollback_brings_the_champion_before_back(team: Team, times: int) -> None:
+    """Twice in a row: each goes one further back; nothing trains, and `main` stays where it is."""
+    releases = team.hub.git.lines("rev-list", "--first-parent", "--reverse", "release")[1:4]
+    run = dispatch(team, to="previous", reason="Complaints  from the gate agents")
+    assert run.conclusion == "success" and TRAINING not in run.log, said(run)
+    (pull,) = opened(team)
+    assert pull.comments[0].body.startswith("### ↩️ Rollback"), pull.comments[0].body
+    assert "Complaints from the gate agents" in pull.body
+    assert pull.checks() == {"ci": "success", "model gate": "success"}
+    assert shipped(team, pull) == tree(team, releases[2 - times])
+
+
+def test_no_way_back_is_said(team: Team) -> None:
+    run = dispatch(team, to="previous")
+    assert run.conclusion == "failure" and "no way back" in run.log
+
+
+def test_what_was_rolled_back_is_promoted_again(team: Team) -> None:
+    """Git knows it as merged: the head is a commit with its tree, and both as parents."""
+    run = dispatch(team)
+    assert run.conclusion == "success", said(run)
+    (pull,) = opened(team)
+    parents = team.hub.git.git("show", "-s", "--format=%P", pull.head_sha).split()
+    assert parents == [team.hub.git.tip("release"), team.hub.git.tip("main")]
+    assert shipped(team, pull) == tree(team, "main")
+
+
+def test_githubs_revert_is_a_rollback(team: Team) -> None:
+    """The button makes the same as `git revert -m 1` on a branch."""
+    laptop = team.laptop
+    laptop.run("git", "fetch", "-q", "origin")
+    laptop.run("git", "checkout", "-q", "--no-track", "-B", "revert-it", "origin/release")
+    laptop.run("git", "revert", "-m", "1", "--no-edit", "HEAD")
+    laptop.run("git", "push", "-q", "origin", "HEAD")
+    pull = team.hub.open_pull("revert-it", team.person, base="release")
+    model = of(team.hub.run(), "model")
+    assert model.conclusion == "success" and TRAINING not in model.log, said(model)
+    assert pull.comments[0].body.startswith("### ↩️ Rollback")
+    pull.close(team.person)
+
+
+def test_a_stale_lock_is_not_promoted(team: Team) -> None:
+    """Nothing trains on the way to `release`: the report says where it is done."""
+    laptop = team.laptop
+    laptop.run("git", "checkout", "-q", "-B", "stale", "origin/main")
+    set_params(laptop, max_iter="28")
+    sha = team.push("Not trained")
+    pull = team.hub.open_pull("stale", team.person, base="release")
+    model = of(team.hub.run(), "model")
+    assert model.conclusion == "failure" and model.jobs["train"] == "skipped"
+    assert "train it on main, then promote that" in pull.comments[0].body
+    assert pull.head_sha == sha and pull.checks()["model gate"] == "failure"
+    pull.close(team.person)
+
+
+def test_a_workflow_that_changed_needs_a_laptop(team: Team) -> None:
+    """GitHub refuses its token a new commit with workflows that no branch has."""
+    laptop = team.laptop
+    laptop.run("git", "checkout", "-q", "-B", "main", "origin/main")
+    text = laptop.read(".github/workflows/track.yml")
+    laptop.write(".github/workflows/track.yml", f"{text}# changed\n")
+    commit(laptop, "Change a workflow")
+    laptop.run("git", "push", "-q", "origin", "main")
+    for branch in team.hub.git.lines("for-each-ref", "--format=%(refname)", "refs/heads"):
+        if branch.removeprefix("refs/heads/") not in ("main", "release"):
+            team.hub.git.git("update-ref", "-d", branch)
+    team.hub.run()
+    assert dispatch(team).conclusion == "success"
+    (pull,) = opened(team)
+    shipped(team, pull)
+    run = dispatch(team, to="previous")
+    assert run.conclusion == "failure" and "make rollback" in run.log and "laptop" in run.log
+    told = laptop.make("rollback", REASON="The queue").stdout
+    assert "compare/release...rollback/v" in told
+
+
+def test_a_granted_permission_is_used(team: Team) -> None:
+    """No job may do what it never did in this story."""
+    unused = {key for key in team.hub.unused_permissions() if key[0] == "promote"}
+    assert unused <= {("promote", "open", "issues", "write")}
