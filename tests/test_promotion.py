@@ -3,6 +3,7 @@
 The tests of this file are one story, told in their order.
 """
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 SETTING = "Allow GitHub Actions to create and approve pull requests"
 TRAINING = "Running stage"
+SUCCESS = "success"
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,7 @@ def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> Team:
     """A team with a model on `main`, and nothing in production yet."""
     team = prepared(hub, oven, tmp_path_factory.mktemp("laptop"))
+    hub.disabled.add("release.yml")
     assert hub.run() == []
     return team
 
@@ -111,7 +114,7 @@ def test_a_laptop_promotes_by_ordinary_runs(team: Team) -> None:
 
 
 def test_a_newer_promotion_takes_the_place_of_an_open_one(team: Team) -> None:
-    """Started twice for one commit there is one pull request; for a newer commit the old is closed."""
+    """Twice for one commit there is one pull request; for a newer one the old is closed."""
     first = train_on_main(team, max_iter="24")
     assert dispatch(team).conclusion == dispatch(team).conclusion == "success"
     (old,) = opened(team)
@@ -200,7 +203,71 @@ def test_a_workflow_that_changed_needs_a_laptop(team: Team) -> None:
     assert "compare/release...rollback/v" in told
 
 
+# What a merge starts
+
+
+def merged(team: Team, **inputs: str) -> Run:
+    """Ship something and merge it; the run of `release`."""
+    run = dispatch(team, **inputs)
+    assert run.conclusion == "success", said(run)
+    (pull,) = opened(team)
+    pull.merge(team.person)
+    return of(team.hub.run(), "release")
+
+
+def test_a_merge_tags_and_publishes_the_model(team: Team) -> None:
+    """The file that people download is the store's, byte for byte."""
+    hub = team.hub
+    hub.disabled.discard("release.yml")
+    for pull in opened(team):
+        pull.close(team.person)
+    train_on_main(team, max_iter="30")
+    run = merged(team)
+    assert run.conclusion == "success", said(run)
+    assert run.jobs == {
+        "verify": SUCCESS,
+        "reconcile": "skipped",
+        "publish": SUCCESS,
+        "attest": SUCCESS,
+    }
+    position = len(hub.git.lines("rev-list", "--first-parent", "release")) - 1
+    (release,) = hub.releases
+    assert release["tag_name"] == f"v{position}"
+    assert hub.git.git("rev-parse", f"v{position}").strip() == hub.git.tip("release")
+    (asset,) = release["assets"]
+    model = hub.assets[asset["id"]]
+    assert hashlib.md5(model).hexdigest() in release["body"]
+    assert model == (team.laptop.path / "models/model.skops").read_bytes()
+    assert "ROC AUC" in release["body"] and "Rollback" not in release["body"]
+    assert len(hub.attestations) == 1
+
+
+def test_a_release_that_is_run_again_changes_nothing(team: Team) -> None:
+    hub = team.hub
+    before = [dict(release) for release in hub.releases]
+    hub.rerun(next(run for run in reversed(hub.runs) if run.workflow == "release"))
+    assert of(hub.run(), "release").conclusion == "success"
+    assert hub.releases == before
+
+
+def test_an_upload_that_was_cut_off_is_made_again(team: Team) -> None:
+    """The release says why the model came back; a job that died in the middle ends the same."""
+    hub = team.hub
+    place = "POST /repos/{owner}/{repo}/releases/{release_id}/assets"
+    hub.fault(place, status=502, times=3)
+    run = merged(team, to="previous", reason="Too many @alerts")
+    assert run.conclusion == "failure" and run.jobs["publish"] == "failure"
+    hub.rerun(run)
+    assert of(hub.run(), "release").conclusion == "success"
+    release = hub.releases[-1]
+    assert "**Rollback**" in release["body"] and "Too many `@alerts`" in release["body"]
+    assert len(release["assets"]) == 1 and len(hub.releases) == 2
+
+
 def test_a_granted_permission_is_used(team: Team) -> None:
     """No job may do what it never did in this story."""
-    unused = {key for key in team.hub.unused_permissions() if key[0] == "promote"}
-    assert unused <= {("promote", "open", "issues", "write")}
+    unused = {key for key in team.hub.unused_permissions() if key[0] in ("promote", "release")}
+    assert unused <= {
+        ("promote", "open", "issues", "write"),
+        ("release", "attest", "id-token", "write"),
+    }

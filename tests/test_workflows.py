@@ -25,7 +25,7 @@ ACTIONS = [file for folder in FOLDERS for file in sorted(folder.glob("actions/*/
 
 # One target, its variables, and perhaps what it says as outputs of the step.
 TARGETS = re.compile(r'make [a-z-]+( [a-z-]+)*( [A-Z]+=\S+)*( >> "\$GITHUB_OUTPUT")?')
-SAYS = r'echo "::error::[^"`]+"( && exit 1)?'
+SAYS = r'echo "::(error|notice)::[^"`]+"( && exit 1)?'
 VERDICT = re.compile(rf'test "\$\w+" = ("\$)?\w+"?( \|\| {{ {SAYS}; }})?|{SAYS}')
 """What a job that checks nothing out, and so has no Makefile, may type."""
 CML = ".github/cml/node_modules/.bin/cml comment update "
@@ -195,6 +195,7 @@ SECRETS = {
     ("model.yml", "validate", "SOURCE_TOKEN"),  # it ingests
     ("model.yml", "publish", "APP_PRIVATE_KEY"),  # it pushes, and runs the default branch's code
     ("promote.yml", "open", "APP_PRIVATE_KEY"),  # as publish
+    ("release.yml", "reconcile", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
     ("track.yml", "track", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
 }
 
@@ -213,8 +214,7 @@ def test_a_job_runs_the_teams_code_or_holds_a_write_token(file: Path) -> None:
     for job_name, job in jobs(file).items():
         checkouts = [step for step in job["steps"] if "actions/checkout@" in step.get("uses", "")]
         if writes(job):
-            assert checkouts, job_name
-            assert {step["with"].get("ref") for step in checkouts} == {DEFAULT_BRANCH}, job_name
+            assert {step["with"].get("ref") for step in checkouts} <= {DEFAULT_BRANCH}, job_name
 
 
 @EACH_PROJECTS

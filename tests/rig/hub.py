@@ -54,6 +54,7 @@ class GitHub:
         self.statuses: list[Status] = []
         self.checks: list[Check] = []
         self.releases: list[dict[str, Any]] = []
+        self.assets: dict[int, bytes] = {}
         self.runs: list[Run] = []
         self.disabled: set[str] = set()
         self.app_permissions: dict[str, str] | None = None

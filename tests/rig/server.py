@@ -88,6 +88,9 @@ class Handler(BaseHTTPRequestHandler):
             return b"".join(iter(self.chunk, b""))
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
+    def binary(self) -> bool:
+        return self.headers.get("Content-Type") == "application/octet-stream"
+
     def chunk(self) -> bytes:
         size = int(self.rfile.readline().split(b";")[0], 16)
         data = self.rfile.read(size)
@@ -99,7 +102,8 @@ class Handler(BaseHTTPRequestHandler):
             method=self.command,
             path=path,
             query=dict(urllib.parse.parse_qsl(query, keep_blank_values=True)),
-            body=json.loads(body) if body else None,
+            body=json.loads(body) if body and not self.binary() else None,
+            raw=body,
             token=self.token(),
             secret=self.secret(),
             job=self.job(),

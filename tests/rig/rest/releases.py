@@ -24,6 +24,7 @@ def create(asked: Asked) -> dict[str, Any]:
         if commit is None:
             raise Refused(422, "Validation Failed", "target_commitish is invalid")
         hub.git.set(f"refs/tags/{tag}", commit)
+    place = f"{hub.api_url}/repos/{hub.name}/releases/{len(hub.releases) + 1}"
     release = {
         "id": len(hub.releases) + 1,
         "draft": False,
@@ -34,7 +35,7 @@ def create(asked: Asked) -> dict[str, Any]:
         "author": asked.account.json(),
         "created_at": now(),
         "html_url": f"{hub.html_url}/releases/tag/{tag}",
-        "upload_url": f"https://{hub.host}/api/uploads/releases/{len(hub.releases) + 1}/assets",
+        "upload_url": f"{place}/assets{{?name,label}}",
         "assets": [],
     }
     hub.releases.append(release)
@@ -64,4 +65,30 @@ def update(asked: Asked) -> dict[str, Any]:
         if release["id"] == asked.number("release_id"):
             release.update(asked.body)
             return release
+    raise Refused(404, "Not Found")
+
+
+@route(f"POST {RELEASES}/{{release_id}}/assets", "contents:write", 201)
+def upload(asked: Asked) -> dict[str, Any]:
+    """GitHub has a host of its own for this, which a release names."""
+    for release in asked.hub.releases:
+        if release["id"] == asked.number("release_id"):
+            name = asked.query["name"]
+            if any(each["name"] == name for each in release["assets"]):
+                raise Refused(422, "Validation Failed", "already_exists")
+            number = sum(len(each["assets"]) for each in asked.hub.releases) + 1
+            asset = {"id": number, "name": name, "size": len(asked.raw), "state": "uploaded"}
+            release["assets"].append(asset)
+            asked.hub.assets[number] = asked.raw
+            return asset
+    raise Refused(404, "Not Found")
+
+
+@route(f"DELETE {RELEASES}/assets/{{asset_id}}", "contents:write", 204)
+def delete_asset(asked: Asked) -> None:
+    for release in asked.hub.releases:
+        for asset in release["assets"]:
+            if asset["id"] == asked.number("asset_id"):
+                release["assets"].remove(asset)
+                return
     raise Refused(404, "Not Found")

@@ -24,6 +24,7 @@ class Asked:
     path: str
     query: dict[str, str]
     body: Any
+    raw: bytes
     token: Token | None
     secret: str
     job: str | None

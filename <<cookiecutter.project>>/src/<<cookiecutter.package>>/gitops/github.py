@@ -5,7 +5,9 @@ import os
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import ProjectError
 
@@ -27,9 +29,28 @@ def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     Raises:
         ProjectError: GitHub refuses, or does not answer.
     """
+    content = None if body is None else json.dumps(body).encode()
+    return insist(method, path, content, "application/json")
+
+
+def upload(address: str, file: Path) -> Any:
+    """Attach a file to a release.
+
+    Args:
+        address: the release's `upload_url`, without its template.
+
+    Raises:
+        ProjectError: GitHub refuses, or does not answer.
+    """
+    name = quote(file.name)
+    return insist("POST", f"{address}?name={name}", file.read_bytes(), "application/octet-stream")
+
+
+def insist(method: str, path: str, content: bytes | None, kind: str) -> Any:
+    """Ask up to three times."""
     for pause in (*PAUSES, None):
         try:
-            return once(method, path, body)
+            return once(method, path, content, kind)
         except urllib.error.HTTPError as error:
             if pause is None or not (error.code == 429 or error.code >= 500):
                 raise ProjectError(refusal(method, path, error)) from None
@@ -43,16 +64,16 @@ def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     raise AssertionError("the last attempt returns or raises")
 
 
-def once(method: str, path: str, body: dict[str, Any] | None) -> Any:
+def once(method: str, path: str, data: bytes | None, kind: str) -> Any:
     api, repository = os.environ["GITHUB_API_URL"], os.environ["GITHUB_REPOSITORY"]
     request = urllib.request.Request(
-        f"{api}/repos/{repository}{path}",
-        data=None if body is None else json.dumps(body).encode(),
+        path if path.startswith("https:") else f"{api}/repos/{repository}{path}",
+        data=data,
         method=method,
         headers={
             "Accept": "application/vnd.github+json",
             "Authorization": f"Bearer {os.environ['GITHUB_TOKEN']}",
-            "Content-Type": "application/json",
+            "Content-Type": kind,
             "X-GitHub-Api-Version": "2022-11-28",
         },
     )
