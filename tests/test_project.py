@@ -29,7 +29,6 @@ src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/cli.py src/PACKAGE/c
 src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/gate.py src/PACKAGE/gitops/__init__.py
 src/PACKAGE/gitops/__main__.py src/PACKAGE/gitops/accept.py src/PACKAGE/gitops/branches.py
 src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py
-src/PACKAGE/gitops/history.py src/PACKAGE/registry.py
 src/PACKAGE/gitops/lock.py src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/publish.py
 src/PACKAGE/gitops/review.py src/PACKAGE/gitops/side.py src/PACKAGE/gitops/stale.py
 src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py
@@ -47,10 +46,11 @@ src/PACKAGE/text.py src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/valida
 tests/conftest.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
 tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
 tests/sample/2013-06.parquet tests/situations.py tests/test_cli.py tests/test_compare.py
-tests/test_comparison_report.py tests/test_evaluate.py tests/test_gate.py tests/test_history.py
-tests/test_ingest.py
+tests/test_comparison_report.py tests/test_evaluate.py tests/test_gate.py tests/test_ingest.py
 tests/test_params.py tests/test_report.py tests/test_split.py tests/test_train.py
 tests/test_validate.py
+src/PACKAGE/gitops/history.py src/PACKAGE/gitops/projection.py src/PACKAGE/registry.py
+tests/test_history.py tests/test_projection.py
 """
 
 

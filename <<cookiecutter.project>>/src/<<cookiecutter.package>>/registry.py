@@ -8,8 +8,7 @@ Unlike stages this module runs in MLflow's own environment.
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,150 +19,28 @@ from . import track
 from .errors import ProjectError
 from .gitops.history import Release, releases
 from .gitops.lock import LOCK, SYSTEM, asks, show
-from .gitops.side import HOLDOUT, METRICS, MODEL, TRAIN
+from .gitops.projection import (
+    CHAMPION,
+    OURS,
+    Action,
+    Correct,
+    Found,
+    Point,
+    Register,
+    Remove,
+    Version,
+    called,
+    plan,
+    tags,
+)
+from .gitops.side import METRICS, MODEL
 from .params import Params, flat, read
 from .storage.gitref import Git, GitFailed, workshop
 from .storage.objects import folded
 
-BRANCH, CHAMPION = "release", "champion"
-OURS = "model_md5"
-"""The tag by which a version is known as ours."""
-
+BRANCH = "release"
+SHOWN = 3  # of what could not be done
 PARAMS, DATA = "params.yaml", "reports/data.json"
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version as MLflow has it."""
-
-    number: int
-    tags: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Found:
-    """The registered model as MLflow has it."""
-
-    versions: Sequence[Version] = ()
-    aliases: dict[str, int] | None = None
-
-    def of(self, model: str) -> list[Version]:
-        """Our versions of a model, the lowest first: that one counts."""
-        found = (version for version in self.versions if version.tags.get(OURS) == model)
-        return sorted(found, key=lambda version: version.number)
-
-    def on(self, alias: str) -> int | None:
-        return (self.aliases or {}).get(alias)
-
-
-@dataclass(frozen=True)
-class Register:
-    """Make a version of a model, from its first release."""
-
-    release: Release
-
-    def __str__(self) -> str:
-        return f"register {called(self.release)}"
-
-
-@dataclass(frozen=True)
-class Correct:
-    """Give a version the tags that it should have."""
-
-    version: int
-    tags: dict[str, str]
-
-    def __str__(self) -> str:
-        return f"correct {', '.join(self.tags)} of version {self.version}"
-
-
-@dataclass(frozen=True)
-class Point:
-    """Put the alias on a release's model."""
-
-    release: Release
-
-    def __str__(self) -> str:
-        return f"point {CHAMPION!r} at {called(self.release)}"
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Remove a version that doubles another: two that registered at once, and one was killed."""
-
-    version: int
-    kept: int
-
-    def __str__(self) -> str:
-        return f"remove version {self.version}, which doubles version {self.kept}"
-
-
-Action = Register | Correct | Point | Remove
-
-
-def called(release: Release) -> str:
-    return f"the model {release.model[:8]} of v{release.number} ({release.commit[:7]})"
-
-
-# What is to do
-
-
-def plan(history: Sequence[Release], found: Found) -> list[Action]:
-    """What makes MLflow agree with a history that is not empty; nothing, where it does."""
-    firsts: dict[str, Release] = {}
-    for release in history:
-        firsts.setdefault(release.model, release)
-    return [
-        *mended(firsts, found),
-        *pointed(history[-1], found),
-        *doubled(firsts, found),
-    ]
-
-
-def mended(firsts: dict[str, Release], found: Found) -> Iterator[Action]:
-    """Versions that are not there, and tags that are not what they should be."""
-    for model, release in firsts.items():
-        if not (ours := found.of(model)):
-            yield Register(release)
-            continue
-        wrong = {k: v for k, v in tags(release).items() if ours[0].tags.get(k) != v}
-        if wrong:
-            yield Correct(ours[0].number, wrong)
-
-
-def pointed(champion: Release, found: Found) -> Iterator[Action]:
-    ours = found.of(champion.model)
-    if not ours or found.on(CHAMPION) != ours[0].number:
-        yield Point(champion)
-
-
-def doubled(firsts: dict[str, Release], found: Found) -> Iterator[Action]:
-    """Further versions of one model, but for those that somebody's alias is on."""
-    theirs = {number for alias, number in (found.aliases or {}).items() if alias != CHAMPION}
-    for model in firsts:
-        for version in found.of(model)[1:]:
-            if version.number not in theirs:
-                yield Remove(version.number, found.of(model)[0].number)
-
-
-def tags(release: Release) -> dict[str, str]:
-    """What a version says of its model, by the first release that brought it."""
-    named = {
-        OURS: release.model,
-        "train_md5": release.lock.get(TRAIN, ""),
-        "holdout_md5": release.lock.get(HOLDOUT, ""),
-        "environment_md5": release.environment,
-        "dvc_lock": release.identity,
-        "release": f"v{release.number}",
-        "commit": release.commit,
-        "merged_by": release.who,
-        "merged_at": release.when,
-        "pull_request": str(release.pull or ""),
-    }
-    return {name: value for name, value in named.items() if value}
-
-
-# What is there, and what changes it
 
 
 def run(params: Params, action: str, commit: str) -> None:
@@ -255,8 +132,8 @@ def settle(history: list[Release], actions: list[Action], root: Path, remote: st
         # Another run may have written the same at the same moment: what is left is planned anew.
         problems = apply(plan(history, find()), root, remote)
     if problems:
-        more = f"; and {len(problems) - 1} more" * (len(problems) > 1)
-        raise ProjectError(f"{problems[0]}{more}; all else is done")
+        more = f"; and {len(problems) - SHOWN} more" * (len(problems) > SHOWN)
+        raise ProjectError(f"{'; '.join(problems[:SHOWN])}{more}; all else is done")
 
 
 def apply(actions: list[Action], root: Path, remote: str) -> list[str]:
@@ -385,7 +262,7 @@ def tip(root: Path, remote: str) -> str:
 
 def remove(version: int) -> None:
     """Remove a version, unless an alias is on it or another run was first."""
-    if version in (find().aliases or {}).values():
+    if version in find().aliases.values():
         return
     try:
         MlflowClient().delete_model_version(__package__, str(version))
