@@ -23,7 +23,7 @@ COMPILE = (
 
 
 def main() -> None:
-    for group in ("tests", "cookiecutter"):
+    for group in ("tests", "cookiecutter", "postgres"):
         print(f"lock: tests/{group}.lock", flush=True)
         command = [*COMPILE, "--group", group, "-o", f"tests/{group}.lock"]
         subprocess.run(command, cwd=REPOSITORY, check=True)

@@ -1,21 +1,14 @@
 """`make track`, `make ui` and track.yml, executed against a real MLflow server on loopback."""
 
-import contextlib
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
-import threading
 import time
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import md5, sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,121 +19,14 @@ from baking import IDENTITY, BakedProject, Oven
 from options import questions
 from pythons import pythons
 from rig import GitHub, Run
+from tracking import Between, Server, free_port, mlflow_server, named, running, serving, wait_for
 
 pytestmark = pytest.mark.slow
-EXPERIMENT = "flight_delays"
 SECRET = "a-long-secret-token"
 UNREACHABLE = "http://127.0.0.1:9"
 
 
 # What the tests stand on
-
-
-@dataclass(frozen=True)
-class Server:
-    """An MLflow server, asked over its own REST API."""
-
-    address: str
-
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> bytes:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data)
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            content: bytes = answer.read()
-        return content
-
-    def call(self, method: str, **body: Any) -> dict[str, Any]:
-        return dict(json.loads(self.ask(f"/api/2.0/mlflow/{method}", body)))
-
-    def experiment(self) -> str | None:
-        try:
-            path = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}"
-            found = json.loads(self.ask(path))["experiment"]
-        except urllib.error.HTTPError:
-            return None
-        return str(found["experiment_id"])
-
-    def runs(self) -> list[dict[str, Any]]:
-        """The runs that a person sees, the newest first."""
-        experiments = [self.experiment()]
-        found = self.call("runs/search", experiment_ids=experiments) if experiments[0] else {}
-        return list(found.get("runs", []))
-
-    def run(self) -> dict[str, Any]:
-        """The only run, which is finished."""
-        (found,) = self.runs()
-        assert found["info"]["status"] == "FINISHED"
-        return found
-
-    def artifact(self, run: dict[str, Any], name: str) -> bytes:
-        place = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
-        return self.ask(f"/api/2.0/mlflow-artifacts/artifacts/{place}/{name}")
-
-    def forget(self) -> None:
-        """Put the experiment away, so that the next test finds a new server."""
-        if experiment := self.experiment():
-            name = f"old-{uuid.uuid4()}"
-            self.call("experiments/update", experiment_id=experiment, new_name=name)
-
-
-def named(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """MLflow's lists of keys and values."""
-    return {entry["key"]: entry["value"] for entry in entries}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
-
-
-@contextlib.contextmanager
-def running(
-    project: BakedProject, *command: str, env: Mapping[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a process group of its own, which ends with the block."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=project.path,
-            env={**project.environment, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-@contextlib.contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """The address of a server that this test is."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> bytes:
-    """The page, as soon as something answers."""
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=30) as page:
-            content: bytes = page.read()
-            return content
-        time.sleep(0.1)
-    raise AssertionError(f"{address} does not answer: {log.read_text()}")
 
 
 @pytest.fixture(scope="module")
@@ -177,20 +63,9 @@ def train(project: BakedProject, max_iter: int) -> None:
 
 @pytest.fixture(scope="module")
 def mlflow(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """MLflow's own server from the project's own environment, on a database in a file."""
     folder = tmp_path_factory.mktemp("mlflow")
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    command = (
-        *(".venv-tracking/bin/python", "-m", "mlflow", "server", "--workers", "1"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", str(folder / "artifacts")),
-    )
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "1"}
-    log = folder / "log"
-    with running(project, *command, env=quiet, log=log) as process:
-        assert wait_for(f"{address}/health", process, log) == b"OK"
-        yield Server(address)
+    with mlflow_server(project, folder, f"sqlite:///{folder}/mlflow.db") as server:
+        yield server
 
 
 @pytest.fixture
@@ -344,44 +219,16 @@ def test_two_at_once_leave_one_run(project: BakedProject, server: Server, tmp_pa
     assert all(stays in output for output in said), said
 
 
-class Refusing(BaseHTTPRequestHandler):
+class Refusing(Between):
     """The server, but for the first data sets that reach it: as if another run wrote them too."""
 
-    server_address = ""
     refused = 0
 
-    def do_GET(self) -> None:
-        self.pass_on(None)
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if "log-inputs" in self.path and not type(self).refused:
-            type(self).refused += 1
-            self.reply(400, b'{"error_code": "BAD_REQUEST", "message": "UNIQUE constraint failed"}')
-        else:
-            self.pass_on(body)
-
-    do_PUT = do_PATCH = do_POST
-
-    def pass_on(self, body: bytes | None) -> None:
-        kind = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
-        address = self.server_address + self.path
-        request = urllib.request.Request(address, body, kind, method=self.command)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                self.reply(answer.status, answer.read())
-        except urllib.error.HTTPError as error:
-            self.reply(error.code, error.read())
-
-    def reply(self, status: int, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+    def refuses(self) -> bytes | None:
+        if "log-inputs" not in self.path or type(self).refused:
+            return None
+        type(self).refused += 1
+        return b'{"error_code": "BAD_REQUEST", "message": "UNIQUE constraint failed"}'
 
 
 def test_a_refusal_that_another_run_caused_is_tried_again(

@@ -41,12 +41,16 @@ COMMANDS = {
     ),
     "preview": ("show a report as GitHub would", ["report", "assets", "output"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
+    "registry": ("make MLflow's registry agree with release", ["plan|reconcile", "commit"]),
     "push": ("put data and models into the store", []),
     "pull": ("get data and models from the store", []),
 }
 
 ELSEWHERE = {"push": "storage.store", "pull": "storage.store", "report": "reporting.report"}
 """Modules that have not the name of their command."""
+
+WORDS = {"commit"}
+"""Arguments that are no paths."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,12 +64,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add(command: argparse.ArgumentParser, path: str) -> None:
-    """One argument: `base`, `[base]` where it can be left out, `--out` where it is an option."""
+    """One argument: `base`, `[base]` where it can be left out, `--out` where it is an option;
+    `plan|reconcile` is one of these words."""
+    if "|" in path:
+        command.add_argument("action", choices=path.split("|"))
+        return
     name, optional = path.strip("[]"), path.startswith("[")
     if name.startswith("--"):
         command.add_argument(name, type=Path, required=not optional, metavar="FILE")
     else:
-        command.add_argument(name, type=Path, nargs="?" if optional else None)
+        kind = str if name in WORDS else Path
+        command.add_argument(name, type=kind, nargs="?" if optional else None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

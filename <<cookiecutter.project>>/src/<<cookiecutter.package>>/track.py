@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,83 +32,116 @@ PATIENCE = 5
 """Seconds for another `make track` of the same lock to finish, before its run counts as left."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a run is made from: files of the working tree, or of a commit laid out elsewhere."""
+
+    root: Path
+    commit: str
+    environment: Path
+    metrics: Path
+    data: Path
+    system: Path
+    model: Path
+    lock: Path
+
+    def at(self, path: Path) -> Path:
+        """Where one of these files is."""
+        return self.root / path
+
+    def check(self) -> None:
+        """Refuse to record what is incomplete, or a model that is not the lock's.
+
+        Raises:
+            ProjectError: a file is missing, or the model is another.
+        """
+        for file in (self.environment, self.metrics, self.model, self.lock):
+            if not self.at(file).exists():
+                raise ProjectError(f"{file} is missing: `make pull` or `make repro` first")
+        content = self.at(self.model).read_bytes()
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if digest != outputs(self.at(self.lock)).get(str(self.model)):
+            raise ProjectError(
+                f"{self.model} is not the model that {self.lock} names: `make pull` or `make repro`"
+            )
+
+
 def run(params: Params, metrics: Path, data: Path, system: Path, model: Path, lock: Path) -> None:
     """Record the run, unless a finished run of the same `dvc.lock` is there.
 
     Raises:
         ProjectError: a file is missing, the model is not the lock's, or the server does not answer.
     """
-    for file in (metrics, model, lock):
-        if not file.exists():
-            raise ProjectError(f"{file} is missing: `make pull` or `make repro` first")
-    found = outputs(lock)
-    digest = hashlib.md5(model.read_bytes(), usedforsecurity=False).hexdigest()
-    if digest != found.get(str(model)):
-        raise ProjectError(
-            f"{model} is not the model that {lock} names: `make pull` or `make repro`"
-        )
+    environment = Path("requirements") / f"{params.train.environment}.lock"
+    source = Source(Path(), commit(), environment, metrics, data, system, model, lock)
+    source.check()
+    with reached("record the run", "make track"):
+        print(f"track: {record(source)[1]}; `make ui` shows it")
+
+
+@contextmanager
+def reached(what: str, command: str) -> Iterator[None]:
+    """MLflow, for one process at a time where it is a file.
+
+    Raises:
+        ProjectError: it does not answer, or refuses: one sentence says that it did not do `what`.
+    """
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # it reports each table that it makes
-    identity = hashlib.sha256(lock.read_bytes()).hexdigest()
-    figures = {**flat(load(metrics)), **flat(load(data), "data."), **flat(load(system), "system.")}
     uri = os.environ["MLFLOW_TRACKING_URI"]
     try:
         with alone(uri):
-            print(f"track: {record(params, identity, found, figures, model)}; `make ui` shows it")
+            yield
     except (MlflowException, RequestException) as error:
         raise ProjectError(
-            f"MLflow at {uri} did not record the run: "
-            f"{cause(error)}; check MLFLOW_TRACKING_URI and the server, then `make track` again"
+            f"MLflow at {uri} did not {what}: "
+            f"{cause(error)}; check MLFLOW_TRACKING_URI and the server, then `{command}` again"
         ) from error
 
 
-def record(
-    params: Params, identity: str, found: dict[str, str], figures: dict[str, Any], model: Path
-) -> str:
-    """Write the run; a sentence that says which one."""
+def record(source: Source) -> tuple[str, str]:
+    """Write the run of a lock, if there is none: its id, and a sentence that names it."""
     client = mlflow.MlflowClient()
     experiment = mlflow.set_experiment(__package__).experiment_id
+    identity = hashlib.sha256(source.at(source.lock).read_bytes()).hexdigest()
     if known := settled(client, experiment, identity):
-        return f"this dvc.lock is recorded already, as run {known} of {__package__}"
+        return known, f"this dvc.lock is recorded already, as run {known} of {__package__}"
     tags = {
         "mlflow.runName": identity[:8],
         "mlflow.source.name": __package__,
-        "mlflow.source.git.commit": commit(),
+        "mlflow.source.git.commit": source.commit,
         "dvc_lock": identity,
-        "model_md5": found[str(model)],
+        "model_md5": outputs(source.at(source.lock))[str(source.model)],
     }
     run_id = client.create_run(experiment, tags=tags).info.run_id
     for last in (False, True):
         try:
-            fill(client, run_id, params, found, figures, model)
+            fill(client, run_id, source)
             break
         except MlflowException:
             if known := settled(client, experiment, identity, run_id):
-                return f"meanwhile this dvc.lock was recorded as run {known} of {__package__}"
+                return known, f"this dvc.lock was meanwhile recorded as run {known}"
             if last:
                 raise
             # Two that write the same data set at once: the server refuses one, and only once.
-    first = settled(client, experiment, identity, run_id)
-    return f"recorded as run {first} of {__package__}"
+    first = settled(client, experiment, identity, run_id) or run_id
+    return first, f"recorded as run {first} of {__package__}"
 
 
-def fill(
-    client: Any,
-    run_id: str,
-    params: Params,
-    found: dict[str, str],
-    figures: dict[str, Any],
-    model: Path,
-) -> None:
+def fill(client: Any, run_id: str, source: Source) -> None:
     """Write all that the run holds; it counts only once it is finished."""
+    figures = flat(load(source.at(source.metrics)))
+    figures |= flat(load(source.at(source.data)), "data.")
+    figures |= flat(load(source.at(source.system)), "system.")
+    params = flat(read(source.at(Path("params.yaml"))))
     client.log_batch(
         run_id,
         [Metric(name, value, 0, 0) for name, value in figures.items() if number(value)],
-        [Param(name, str(value)) for name, value in flat(read(Path("params.yaml"))).items()],
+        [Param(name, str(value)) for name, value in params.items()],
         [RunTag(name, str(value)) for name, value in figures.items() if isinstance(value, str)],
     )
-    client.log_inputs(run_id, datasets(found))
+    client.log_inputs(run_id, datasets(outputs(source.at(source.lock))))
     with tempfile.TemporaryDirectory() as folder:
-        bundle(params, model, Path(folder) / "model")
+        bundle(source, Path(folder) / "model")
         client.log_artifacts(run_id, folder)
     client.set_terminated(run_id)
 
@@ -139,16 +173,16 @@ def cause(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def bundle(params: Params, model: Path, folder: Path) -> None:
+def bundle(source: Source, folder: Path) -> None:
     """Our model file in MLflow's format: the bytes inside are those of the store."""
-    environment = Path("requirements") / f"{params.train.environment}.lock"
-    pins = [line.split()[0] for line in environment.read_text().splitlines() if "==" in line]
+    model = source.at(source.model)
+    lines = source.at(source.environment).read_text().splitlines()
     mlflow.sklearn.save_model(
         model_file.load(model),
         folder,
         serialization_format="skops",
         skops_trusted_types=model_file.TRUSTED,
-        pip_requirements=pins,
+        pip_requirements=[line.split()[0] for line in lines if "==" in line],
     )
     (written,) = folder.glob("*.skops")
     written.write_bytes(model.read_bytes())

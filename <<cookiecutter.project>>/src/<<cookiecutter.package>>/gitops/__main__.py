@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "pack": ("hand on what the store lacks", ["folder"]),
     "unpack": ("take over what an earlier job handed on", ["folder"]),
     "verify": ("check that a committed dvc.lock holds together", []),
+    "obtain": ("bring an output of any commit from the store", ["commit", "path", "folder"]),
     "stored": ("check that the store holds what dvc.lock names", []),
     "review": ("hold the model against the baselines", ["base", "output"]),
     "verdict": ("print the verdict as a step's outputs", ["comparison"]),
@@ -75,6 +76,14 @@ def verify() -> None:
     from . import verify
 
     verify.run(params(), Path())
+
+
+def obtain(commit: str, path: str, folder: str) -> None:
+    from . import supply
+    from .lock import at
+
+    root = Path.cwd()
+    supply.obtain(root, at(root, commit), [path], params().store, Path(folder))
 
 
 def stored() -> None:

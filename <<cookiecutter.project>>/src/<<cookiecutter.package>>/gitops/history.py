@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from ..errors import ProjectError
 from .lock import LOCK, dependency, git, outputs
+from .side import MODEL
 
-MODEL = "models/model.skops"
 PULL = re.compile(r"Merge pull request #(\d+) from |.*\(#(\d+)\)$")
 HELD = re.compile(rb"[0-9a-f]+ blob (\d+)")
 FORMAT = "%H%n%P%n%ct%n%an%n%s%n%(trailers:key=Reason,valueonly,unfold,separator=%x20)"
