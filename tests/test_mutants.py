@@ -231,7 +231,7 @@ def test_a_gate_loosened_together_with_a_worse_model(judged: dict[str, Judged]) 
 @mutant
 def no_gate(project: BakedProject) -> None:
     text = project.read("params.yaml")
-    start, end = text.index("gate:"), text.index("store:")
+    start, end = text.index("gate:"), text.index("promotion:")
     project.write("params.yaml", text[:start] + text[end:])
 
 

@@ -18,8 +18,8 @@ from options import REPOSITORY
 pytestmark = pytest.mark.slow
 
 SITUATIONS = (
-    *("accepted", "alone", "better", "blocked", "classes", "equal", "first", "hostile"),
-    *("problem", "regression", "unchanged", "undecided", "worse"),
+    *("accepted", "alone", "better", "blocked", "champion", "classes", "equal", "first", "hostile"),
+    *("problem", "regression", "rollback", "unchanged", "undecided", "worse"),
 )
 WIDE, NARROW = 906, 390
 """A comment of 880 pixels with the page's margin, and a telephone."""

@@ -63,6 +63,7 @@ SETTINGS: dict[str, Any] = {
         "size_mib": 50,
         "jump": 0.1,
     },
+    "promotion": {},
     "store": {"remote": "origin", "ref": "refs/dvc/store", "limit_mib": 100},
 }
 SYSTEM = {
@@ -317,6 +318,8 @@ SITUATIONS: dict[str, dict[str, Any] | None] = {
     "accepted": blocked(accepted=ACCEPTED),
     "undecided": comparison("blocked", reasons=["undecided: the interval is too wide."]),
     "first": lone("first"),
+    "first champion": lone("first", target="release"),
+    "rollback": comparison("rollback", reasons=["its model was in production as v1"]),
     "unchanged": comparison("unchanged"),
     "regression": in_units(),
     "classes": classes(),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from conftest import ROOT, load
@@ -235,9 +236,9 @@ def test_many_bad_slices_are_counted() -> None:
     assert "\n" not in reason and len(reason) < 600
 
 
-def refusal(tmp_path: Any, key: str, value: Any) -> str:
+def refusal(tmp_path: Any, key: str, value: Any, section: str = "gate") -> str:
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["gate"][key] = value
+    values[section][key] = value
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(load("errors").ProjectError) as error:
         load("params").load(tmp_path / "params.yaml")
@@ -265,6 +266,20 @@ def refusal(tmp_path: Any, key: str, value: Any) -> str:
 def test_a_gate_that_makes_no_sense_is_refused(tmp_path: Any, key: str, value: Any) -> None:
     """In a sentence that names the key."""
     assert f"gate.{key}" in refusal(tmp_path, key, value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("latency_ms", 0), ("floors", {"elo": 1}), ("typo", 1)])
+def test_a_promotion_that_makes_no_sense_is_refused(tmp_path: Any, key: str, value: Any) -> None:
+    """As the gate itself, by its own name."""
+    assert f"promotion.{key}" in refusal(tmp_path, key, value, "promotion")
+
+
+def test_promotion_replaces_rules_of_the_gate() -> None:
+    """What it names is its own; all else is the gate's."""
+    params = load("params").load(ROOT / "params.yaml")
+    asked = {**msgspec.to_builtins(params.gate), **params.promotion}
+    assert msgspec.to_builtins(params.promotion_gate) == asked
+    assert params.promotion_gate.latency_ms < params.gate.latency_ms
 
 
 def test_a_gate_that_is_gone_is_refused(tmp_path: Any) -> None:
