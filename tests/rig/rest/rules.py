@@ -60,7 +60,8 @@ def list_rulesets(asked: Asked) -> list[dict[str, Any]]:
 def create_ruleset(asked: Asked) -> dict[str, Any]:
     allowed(asked)
     hub = asked.hub
-    if any(each["name"] == asked.given("name") for each in hub.rulesets):
+    ours = [each for each in hub.rulesets if each["source_type"] == "Repository"]
+    if any(each["name"] == asked.given("name") for each in ours):
         raise Refused(422, "Validation Failed", "Name must be unique")
     number = 1 + max((each["id"] for each in hub.rulesets), default=0)
     source = {"id": number, "source_type": "Repository", "source": hub.name}

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
     "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
     "sync": ("merge the base branch, settle generated files", []),
+    "github": ("set branch rules and settings of the repository", ["mode"]),
     "take": ("bring a fork's change into the repository", ["number"]),
 }
 
@@ -112,6 +113,12 @@ def sync() -> None:
     from . import branches
 
     branches.sync(Path.cwd(), params().store.remote, "main")
+
+
+def github(mode: str) -> None:
+    from . import settings
+
+    settings.run(Path.cwd(), params().store.remote, mode)
 
 
 def take(number: str) -> None:
