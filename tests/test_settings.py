@@ -447,6 +447,22 @@ def test_a_branch_changes_by_pull_request_alone(
 
 
 @pytest.mark.slow
+def test_release_can_be_made_before_anything_was_checked(laptop: Laptop) -> None:
+    """The first promotion does; without the file's word for it GitHub would refuse."""
+    hub, push = laptop.hub, ("git", "push", "origin", "HEAD:refs/heads/release")
+    laptop.apply()
+    (checks,) = [
+        rule["parameters"]
+        for rule in ruleset(hub, "release")["rules"]
+        if rule["type"] == "required_status_checks"
+    ]
+    checks["do_not_enforce_on_create"] = False
+    assert 'check "ci" is expected' in laptop.project.run(*push, check=False).stderr
+    assert "do_not_enforce_on_create: is false, will be true" in laptop.apply()
+    laptop.project.run(*push)
+
+
+@pytest.mark.slow
 def test_main_asks_for_both_checks(governed: tuple[GitHub, BakedProject]) -> None:
     """`model gate` missing, then red; a status that is not from Actions does not count."""
     hub, _ = governed

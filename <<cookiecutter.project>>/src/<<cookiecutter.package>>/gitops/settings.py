@@ -5,8 +5,9 @@ what Actions may do, a label, the environment `production`. Nothing else is touc
 
 Nobody bypasses a ruleset, and nobody has to: the bot pushes to the heads of pull requests and to
 the store's ref, never to `main`, and to `release` only once, to make it, which no rule forbids.
-GitHub would not let Actions through either. A head need not contain the newest base: a promotion's
-does not move, and two models that were trained side by side conflict in `dvc.lock` anyway.
+In a person's repository GitHub would not let Actions through either. A head need not contain the
+newest base: a promotion's does not move, and two models that were trained side by side conflict in
+`dvc.lock` anyway.
 """
 
 import sys
