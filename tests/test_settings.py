@@ -362,12 +362,13 @@ def test_the_repository_is_the_one_of_the_remote(alone: Laptop) -> None:
     """In each way in which Git writes its address; one that is not GitHub's is refused."""
     script = """
 import json, pathlib, subprocess, sys
-from flight_delays.gitops.laptop import place
+from flight_delays.gitops.laptop import api, place
 from flight_delays.errors import ProjectError
 for address in json.loads(sys.argv[1]):
     subprocess.run(["git", "remote", "set-url", "origin", address], check=True)
     try:
-        print(*place(pathlib.Path(), "origin"))
+        host, name = place(pathlib.Path(), "origin")
+        print(api(host), name)
     except ProjectError as error:
         print(error)
 """
@@ -377,13 +378,15 @@ for address in json.loads(sys.argv[1]):
         "git@github.com:o/r.git",
         "ssh://git@ssh.github.com:443/o/r.git",
         "https://git.example.org:8443/o/r/",
+        "https://team.ghe.com/o/r",
         "/srv/git/o/r.git",
         "https://me:secret@example.org/r.git",
     ]
     words = (".venv/bin/python", "-c", script, json.dumps(addresses))
     *found, folder, short = alone.project.run(*words).stdout.splitlines()
-    assert found[:2] == ["github.com o/r", "github.com o/r.x"]
-    assert found[2:] == ["github.com o/r", "github.com o/r", "git.example.org:8443 o/r"]
+    public = "https://api.github.com"
+    assert found[:4] == [f"{public} o/r", f"{public} o/r.x", f"{public} o/r", f"{public} o/r"]
+    assert found[4:] == ["https://git.example.org:8443/api/v3 o/r", "https://api.team.ghe.com o/r"]
     assert "'/srv/git/o/r.git', and no repository on GitHub is there" in folder
     assert "'https://example.org/r.git'" in short
 
