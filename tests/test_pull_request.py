@@ -19,14 +19,16 @@ TRAINING = "Running stage"
 @pytest.fixture(scope="module")
 def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
-        hub.settings["required_checks"] = ["ci", "model gate"]
         yield hub
     assert hub.violations == []
 
 
 @pytest.fixture(scope="module")
 def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> Team:
-    return Team.create(hub, oven, tmp_path_factory.mktemp("laptop"))
+    """On a repository with the rules that the project brings along."""
+    team = Team.create(hub, oven, tmp_path_factory.mktemp("laptop"))
+    hub.protect(team.laptop.path / ".github/rulesets")
+    return team
 
 
 @pytest.fixture(scope="module")

@@ -383,6 +383,25 @@ def test_a_new_commit_needs_its_own_checks(hub: GitHub, clone: Clone, alice: Acc
     assert not pull.mergeable()
 
 
+def test_a_ruleset_holds_for_the_api_as_for_git(hub: GitHub, clone: Clone, alice: Account) -> None:
+    """For the branches that it names, and once it is active."""
+    rules = [{"type": "deletion"}, {"type": "non_fast_forward"}]
+    names = {"ref_name": {"include": ["refs/heads/kept"], "exclude": []}}
+    hub.rulesets.append({"enforcement": "active", "conditions": names, "rules": rules})
+    first = str(hub.git.tip("main"))
+    second = clone.commit("main", a="1")
+    for branch in ("kept", "free"):
+        body = {"ref": f"refs/heads/{branch}", "sha": second}
+        assert ask(hub, alice, "POST", "/git/refs", body)[0] == 201
+    back = {"sha": first, "force": True}
+    assert ask(hub, alice, "PATCH", "/git/refs/heads/kept", back)[0] == 422
+    status, said = ask(hub, alice, "DELETE", "/git/refs/heads/kept")
+    assert (status, said["errors"][0]["message"]) == (422, "Cannot delete this branch")
+    assert ask(hub, alice, "PATCH", "/git/refs/heads/free", back)[0] == 200
+    hub.rulesets[0]["enforcement"] = "disabled"
+    assert ask(hub, alice, "DELETE", "/git/refs/heads/kept")[0] == 204
+
+
 @pytest.mark.parametrize(("method", "parents"), [("merge", 2), ("squash", 1), ("rebase", 1)])
 def test_each_way_to_merge(
     hub: GitHub, clone: Clone, alice: Account, method: str, parents: int

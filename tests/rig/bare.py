@@ -13,7 +13,21 @@ NOTHING = "0" * 40
 
 # What a push may not do. GitHub documents the exception for a file that another branch has.
 UPDATE_HOOK = """#!/bin/bash
-ref=$1 new=$3
+ref=$1 old=$2 new=$3
+if test -n "$RIG_RULES"; then
+    kind=update
+    git merge-base --is-ancestor "$old" "$new" 2>/dev/null || kind=force
+    test "${old//0/}" || kind=creation
+    test "${new//0/}" || kind=deletion
+    said=$(while IFS=$'\\t' read -r of what why; do
+        test "$of" = "$ref" || continue
+        if test "$what" = $kind || test $what-$kind = update-force; then echo "- $why"; fi
+    done <<<"$RIG_RULES")
+    test -z "$said" || {
+        printf '%s\\n' "error: GH013: Repository rule violations found for $ref." "$said" >&2
+        exit 1
+    }
+fi
 case $ref in refs/pull/*)
     echo "refusing to update a hidden ref: $ref" >&2
     exit 1 ;;

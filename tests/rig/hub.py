@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import caller, event, rest
+from . import caller, event, rest, rules
 from .account import ACTIONS_BOT, DEPENDABOT, Account, Token, new_token
 from .bare import NOTHING, Bare
 from .engine import Engine
@@ -26,6 +27,7 @@ from .trust import Trust
 from .workflow import Workflow
 
 NUMBERS = itertools.count(1_000_001)
+NOUNS = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}
 
 
 class GitHub:
@@ -44,6 +46,10 @@ class GitHub:
             "actions_may_open_pull_requests": False,  # as in a new repository
             "approve_forks": False,
             "required_checks": [],
+            "default_workflow_permissions": "read",
+            "allow_merge_commit": True,
+            "private": False,
+            "plan_has_rules": True,  # rulesets and environments; not in a free private repository
         }
         self.git = Bare(folder / "git" / f"{name}.git", environment)
         self.forks: dict[str, Bare] = {}
@@ -51,6 +57,8 @@ class GitHub:
         self.tokens: dict[str, Token] = {}
         self.issues: list[Issue] = []
         self.labels: dict[str, dict[str, Any]] = {}
+        self.rulesets: list[dict[str, Any]] = []
+        self.environments: dict[str, dict[str, Any]] = {}
         self.statuses: list[Status] = []
         self.checks: list[Check] = []
         self.releases: list[dict[str, Any]] = []
@@ -126,6 +134,15 @@ class GitHub:
     @property
     def dependabot(self) -> Account:
         return self.people.get(DEPENDABOT.login) or self.add(DEPENDABOT)
+
+    def protect(self, folder: Path) -> None:
+        """Set the rulesets that lie in a folder, as `make github` does for a lone owner."""
+        for file in sorted(folder.glob("*.json")):
+            ruleset = json.loads(file.read_text(encoding="utf-8"))
+            for rule in ruleset["rules"]:
+                if rule["type"] == "pull_request":
+                    rule["parameters"]["required_approving_review_count"] = 0
+            self.rulesets.append(ruleset | {"id": len(self.rulesets) + 1})
 
     def install_app(self, app_id: str, private_key: str, permissions: Mapping[str, str]) -> None:
         """A GitHub App with its variable and secret; `create-github-app-token` gives its token."""
@@ -209,6 +226,22 @@ class GitHub:
         """The newest status of each context."""
         return {status.context: status for status in self.statuses if status.sha == sha}
 
+    def checks_of(self, sha: str, integration: int | None = None) -> dict[str, str]:
+        """Name and state of each check that counts for a commit, of one app where it is given.
+
+        Of check runs with one name the newest counts; where a status has the name too, both must
+        be green. Check runs of dispatched, scheduled and workflow_run runs are not among them.
+        """
+        states: dict[str, str] = {}
+        for check in self.checks:
+            if check.head_sha == sha and check.counts:
+                states[check.name] = check.conclusion or check.status
+        for name, status in self.statuses_of(sha).items():
+            counts = rules.counts(status.creator.login, integration)
+            if counts and states.get(name, "success") in rules.GREEN:
+                states[name] = status.state
+        return states
+
     def merge(self, pull: Pull, by: Token, method: str = "merge", message: str = "") -> str:
         """Merge as the button does.
 
@@ -220,6 +253,8 @@ class GitHub:
                 raise Refused(403, "Resource not accessible by personal access token")
             if reason := pull.refusal():
                 raise Refused(405, reason)
+            if rules.forbids_method(self, pull.base, method):
+                raise Refused(405, f"{NOUNS[method]} are not allowed on this repository.")
             old = str(self.git.tip(pull.base))
             new = self.merged(pull, old, method, message)
             self.git.set(f"refs/heads/{pull.base}", new)
@@ -409,23 +444,19 @@ class GitHub:
             "id": 1 if name == self.name else 2,
             "name": short,
             "full_name": name,
-            "owner": {"login": owner, "id": 7, "type": "Organization"},
-            "private": False,
+            "owner": {
+                "login": owner,
+                "id": 7,
+                "type": "User" if owner in self.people else "Organization",
+            },
+            "private": self.settings["private"],
+            "allow_merge_commit": self.settings["allow_merge_commit"],
             "fork": name != self.name,
             "default_branch": self.default_branch,
             "html_url": f"https://{self.host}/{name}",
             "clone_url": f"https://{self.host}/{name}.git",
             "url": f"{self.api_url}/repos/{name}",
         }
-
-    def ruleset(self) -> dict[str, Any]:
-        """The rule that asks for the required checks."""
-        contexts = [{"context": name} for name in self.settings["required_checks"]]
-        rule = {
-            "type": "required_status_checks",
-            "parameters": {"required_status_checks": contexts},
-        }
-        return {"id": 1, "name": "checks", "enforcement": "active", "rules": [rule]}
 
     def payload(self, sender: Account) -> dict[str, Any]:
         return {"repository": self.repository_json(), "sender": sender.json()}

@@ -5,14 +5,13 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import event
+from . import event, rules
 from .account import Account, Token
 from .bare import Bare, Conflict
 
 if TYPE_CHECKING:
     from .hub import GitHub
 
-GREEN = {"success", "skipped", "neutral"}
 NUMBERS = itertools.count(1)
 
 
@@ -117,6 +116,8 @@ class Pull(Issue):
     merge_sha: str | None = None
     """The merge of head and base that runs are for; none where they conflict."""
     merged: str | None = None
+    approved: dict[str, str] = field(default_factory=dict)
+    """Who approved which commit."""
 
     @property
     def kind(self) -> str:
@@ -154,20 +155,14 @@ class Pull(Issue):
 
     # What a reviewer sees
 
-    def checks(self) -> dict[str, str]:
-        """Name and state of each check as GitHub adds them up for the head commit.
+    def checks(self, integration: int | None = None) -> dict[str, str]:
+        """Name and state of each check as GitHub adds them up for the head commit."""
+        return self.hub.checks_of(self.head_sha, integration)
 
-        Of check runs with one name the newest counts; where a status has the name too, both must
-        be green. Check runs of dispatched, scheduled and workflow_run runs are not among them.
-        """
-        states: dict[str, str] = {}
-        for check in self.hub.checks:
-            if check.head_sha == self.head_sha and check.counts:
-                states[check.name] = check.conclusion or check.status
-        for name, status in self.hub.statuses_of(self.head_sha).items():
-            if states.get(name, "success") in GREEN:
-                states[name] = status.state
-        return states
+    def approvals(self, of_the_head: bool) -> list[str]:
+        """Who approved it and may write, and that, where asked so, since the last push."""
+        found = self.approved.items()
+        return [who for who, sha in found if not of_the_head or sha == self.head_sha]
 
     def refusal(self) -> str | None:
         """Why GitHub would not merge now, in its words."""
@@ -177,14 +172,10 @@ class Pull(Issue):
             return "Pull Request is still a draft"
         if not self.merge_sha:
             return "Merge conflict: this branch has conflicts that must be resolved"
-        checks = self.checks()
         for name in self.hub.settings["required_checks"]:
-            if name not in checks:
-                return f'Required status check "{name}" is expected.'
-            if checks[name] not in GREEN:
-                pending = checks[name] in ("pending", "queued", "in_progress")
-                return f'Required status check "{name}" is {"pending" if pending else "failing"}.'
-        return None
+            if reason := rules.missing(name, self.checks()):
+                return reason
+        return rules.against(self)
 
     def mergeable(self) -> bool:
         return self.refusal() is None
@@ -198,6 +189,17 @@ class Pull(Issue):
     def unlabel(self, name: str, by: Account) -> None:
         with self.hub.lock:
             event.labelled(self.hub, self, name, Token(by), on=False)
+
+    def approve(self, by: Account) -> None:
+        """Approve what is at the head now.
+
+        Raises:
+            Refused: nobody approves a pull request of their own.
+        """
+        if by.login == self.author.login:
+            raise Refused(422, "Can not approve your own pull request")
+        if by.may("write"):
+            self.approved[by.login] = self.head_sha
 
     def ready(self, by: Account) -> None:
         """It is no draft any more."""

@@ -5,6 +5,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
+from . import rules
 from .account import Token
 from .bare import Bare, executable
 
@@ -94,6 +95,7 @@ def backend(
         "GIT_PROTOCOL": headers.get("Git-Protocol", ""),
         "REMOTE_USER": token.account.login,  # it permits pushes
         "RIG_NO_WORKFLOWS": "" if may_change_workflows(token) else "1",
+        "RIG_RULES": forbidden(handler, bare, body) if action == "git-receive-pack" else "",
     }
     done = subprocess.run([program()], input=body, env=environment, capture_output=True)
     head, _, content = done.stdout.partition(b"\r\n\r\n")
@@ -101,6 +103,29 @@ def backend(
     sent = {name: value for name, _, value in lines}
     status = int(sent.pop("Status", "200").split()[0])
     return status, content, sent
+
+
+def forbidden(handler: "Handler", bare: Bare, body: bytes) -> str:
+    """Lines for the hook: a ref, what may not happen to it, and why."""
+    hub = handler.hub
+    if bare is not hub.git:  # a fork has no rules
+        return ""
+    return "\n".join(
+        f"{ref}\t{kind}\t{said}"
+        for new, ref in pushed(body)
+        for kind, said in rules.against_push(hub, ref, new)
+    )
+
+
+def pushed(body: bytes) -> list[tuple[str, str]]:
+    """The new commit and the ref of each command, which come before the pack, one a line."""
+    found = []
+    while size := int(body[:4] or b"0", 16):
+        words = body[4:size].partition(b"\0")[0].decode().split()
+        if words[0] != "shallow":  # where the history of the clone ends
+            found.append((words[1], words[2]))
+        body = body[size:]
+    return found
 
 
 def may_change_workflows(token: Token) -> bool:

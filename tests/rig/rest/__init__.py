@@ -5,9 +5,10 @@ is enough for a workflow's token or an app's. What is not written down here is a
 and counts as a violation, which the tests look for.
 """
 
-from . import actions, commits, issues, pulls, releases, repository
+from . import actions, commits, issues, pulls, releases, repository, rules
 from .route import ROUTES, Answer, Asked, answer
 
-RESOURCES = (actions, commits, issues, pulls, releases, repository)  # importing them registers them
+# Importing them registers their routes.
+RESOURCES = (actions, commits, issues, pulls, releases, repository, rules)
 
 __all__ = ["RESOURCES", "ROUTES", "Answer", "Asked", "answer"]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .. import rules
 from ..pull import Refused
 from ..record import Check, Status
 from .pulls import STATUS, shown
@@ -92,6 +93,12 @@ def matching_refs(asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
+def ruled(asked: Asked, ref: str, old: str | None, new: str | None) -> None:
+    """Raises: Refused: a ruleset forbids it."""
+    if said := rules.violations(asked.hub, ref, old, new):
+        raise Refused(422, "Repository rule violations found", *said)
+
+
 @route(f"POST {REPO}/git/refs", "contents:write", 201)
 def create_ref(asked: Asked) -> dict[str, Any]:
     ref, sha, git = asked.given("ref"), asked.given("sha"), asked.hub.git
@@ -99,6 +106,7 @@ def create_ref(asked: Asked) -> dict[str, Any]:
         raise Refused(422, "Reference already exists")
     if git.commit(sha) is None:
         raise Refused(422, "Object does not exist")
+    ruled(asked, ref, None, sha)
     git.set(ref, sha)
     asked.hub.ref_moved(ref, None, sha, asked.by)
     return {"ref": ref, "object": {"sha": sha, "type": "commit"}}
@@ -112,6 +120,7 @@ def update_ref(asked: Asked) -> dict[str, Any]:
         raise Refused(422, "Reference does not exist")
     if not asked.given("force", False) and not git.contains(sha, old):
         raise Refused(422, "Update is not a fast forward")
+    ruled(asked, ref, old, sha)
     git.set(ref, sha)
     asked.hub.ref_moved(ref, old, sha, asked.by)
     return {"ref": ref, "object": {"sha": sha, "type": "commit"}}
@@ -123,6 +132,7 @@ def delete_ref(asked: Asked) -> None:
     old = git.refs().get(ref)
     if old is None:
         raise Refused(422, "Reference does not exist")
+    ruled(asked, ref, old, None)
     git.delete(ref)
     asked.hub.ref_moved(ref, old, None, asked.by)
 
@@ -140,7 +150,8 @@ def branch(asked: Asked) -> dict[str, Any]:
     sha = asked.hub.git.tip(name)
     if sha is None:
         raise Refused(404, "Branch not found")
-    return {"name": name, "commit": shown(asked.hub.git.json(sha)), "protected": False}
+    protected = bool(rules.of(asked.hub, f"refs/heads/{name}"))
+    return {"name": name, "commit": shown(asked.hub.git.json(sha)), "protected": protected}
 
 
 @route(f"GET {REPO}/tags", "contents:read")

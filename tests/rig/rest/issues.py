@@ -162,3 +162,22 @@ def create_label(asked: Asked) -> dict[str, Any]:
         raise Refused(422, "Validation Failed", "already_exists")
     label: dict[str, Any] = asked.hub.labels.setdefault(name, dict(asked.body))
     return label
+
+
+def label(asked: Asked) -> dict[str, Any]:
+    found = asked.hub.labels.get(asked.parameters["name"])
+    if found is None:
+        raise Refused(404, "Not Found")
+    return found
+
+
+@route(f"GET {REPO}/labels/{{name}}", f"{EITHER}:read")
+def get_label(asked: Asked) -> dict[str, Any]:
+    return label(asked)
+
+
+@route(f"PATCH {REPO}/labels/{{name}}", f"{EITHER}:write")
+def update_label(asked: Asked) -> dict[str, Any]:
+    found = label(asked)
+    found.update(asked.body)
+    return found

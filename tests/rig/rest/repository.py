@@ -1,32 +1,39 @@
-"""The repository itself, its rules, and people."""
+"""The repository itself, and people."""
 
 from typing import Any
 
-from ..account import ACTIONS_BOT
+from ..account import ACTIONS_BOT, Account
 from ..pull import Refused
 from .route import Asked, route
 
 REPO = "/repos/{owner}/{repo}"
 
 
+LEVELS = {"pull": "read", "push": "write", "admin": "admin"}
+ADMIN = "administration:admin"
+
+
+def permissions(account: Account) -> dict[str, bool]:
+    return {name: account.may(level) for name, level in LEVELS.items()}
+
+
 @route(f"GET {REPO}")
 def get(asked: Asked) -> dict[str, Any]:
+    return asked.hub.repository_json() | {"permissions": permissions(asked.account)}
+
+
+@route(f"PATCH {REPO}", ADMIN)
+def update(asked: Asked) -> dict[str, Any]:
+    settings = asked.hub.settings
+    settings["allow_merge_commit"] = asked.given("allow_merge_commit", True)
     return asked.hub.repository_json()
 
 
-@route(f"GET {REPO}/rulesets")
-def rulesets(asked: Asked) -> list[dict[str, Any]]:
-    return [asked.hub.ruleset()]
-
-
-@route(f"GET {REPO}/rulesets/{{ruleset_id}}")
-def ruleset(asked: Asked) -> dict[str, Any]:
-    return asked.hub.ruleset()
-
-
-@route(f"GET {REPO}/rules/branches/{{branch}}")
-def branch_rules(asked: Asked) -> list[dict[str, Any]]:
-    return list(asked.hub.ruleset()["rules"])
+@route(f"GET {REPO}/collaborators", "metadata:write")
+def collaborators(asked: Asked) -> list[dict[str, Any]]:
+    """Members of an organisation are among them, bots are not."""
+    found = [each for each in asked.hub.people.values() if each.kind == "User" and each.may("read")]
+    return [each.json() | {"permissions": permissions(each)} for each in found]
 
 
 @route(f"GET {REPO}/collaborators/{{username}}/permission")

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "promote": ("open the pull request that ships a commit", ["commit"]),
     "rollback": ("open the pull request that brings a release back", ["version", "reason"]),
     "sync": ("merge the base branch, settle generated files", []),
+    "github": ("set branch rules and settings of the repository", ["mode"]),
     "take": ("bring a fork's change into the repository", ["number"]),
 }
 
@@ -167,6 +168,12 @@ def sync() -> None:
     from . import branches
 
     branches.sync(Path.cwd(), params().store.remote, "main")
+
+
+def github(mode: str) -> None:
+    from . import settings
+
+    settings.run(Path.cwd(), params().store.remote, mode)
 
 
 def take(number: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from . import github
 
 LABEL = "accept-model"
+LOOK = {"color": "d93f0b", "description": "A maintainer lets this blocked model through"}
 RECORD = "reports/accepted.json"
 WRITERS = ("admin", "maintain", "write")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from . import github
-from .accept import LABEL
+from .accept import LABEL, LOOK
 
 GREEN = ("better", "equal", "first", "unchanged", "rollback")
 
@@ -76,8 +76,7 @@ def label(number: str, accepted: bool) -> None:
         ProjectError: GitHub refuses.
     """
     if LABEL not in {entry["name"] for entry in github.pages("/labels")}:
-        about = "A maintainer lets this blocked model through"
-        github.ask("POST", "/labels", {"name": LABEL, "color": "d93f0b", "description": about})
+        github.ask("POST", "/labels", {"name": LABEL, **LOOK})
     on = {entry["name"] for entry in github.pages(f"/issues/{number}/labels")}
     if LABEL in on and not accepted:
         github.ask("DELETE", f"/issues/{number}/labels/{LABEL}")

@@ -18,6 +18,15 @@ PAUSES = (1, 4)
 """Seconds before each further attempt, where the answer may be better next time."""
 
 
+class Refusal(ProjectError):
+    """GitHub answered with a status that is an error."""
+
+    def __init__(self, sentence: str, status: int, said: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.said = said
+
+
 def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """One request to this repository, with the job's token; None for an empty answer.
 
@@ -27,7 +36,8 @@ def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         path: below /repos/OWNER/NAME, such as `/issues/7/events`.
 
     Raises:
-        ProjectError: GitHub refuses, or does not answer.
+        Refusal: GitHub refuses.
+        ProjectError: it does not answer.
     """
     content = None if body is None else json.dumps(body).encode()
     return insist(method, path, content, "application/json")
@@ -53,7 +63,7 @@ def insist(method: str, path: str, content: bytes | None, kind: str) -> Any:
             return once(method, path, content, kind)
         except urllib.error.HTTPError as error:
             if pause is None or not (error.code == 429 or error.code >= 500):
-                raise ProjectError(refusal(method, path, error)) from None
+                raise refusal(method, path, error) from None
         except (OSError, ValueError) as error:
             if pause is None:
                 reason = " ".join(str(getattr(error, "reason", error)).split())
@@ -82,12 +92,12 @@ def once(method: str, path: str, data: bytes | None, kind: str) -> Any:
     return json.loads(content) if content else None
 
 
-def refusal(method: str, path: str, error: urllib.error.HTTPError) -> str:
+def refusal(method: str, path: str, error: urllib.error.HTTPError) -> Refusal:
     """The status, GitHub's own words, and what helps."""
     try:
-        said = str(json.loads(error.read())["message"])
+        said = " ".join(str(json.loads(error.read())["message"]).split())
     except (OSError, ValueError, KeyError, TypeError):
-        said = str(error.reason)
+        said = " ".join(str(error.reason).split())
     steps = {
         401: "the job's token is not valid: run the job again",
         403: "the job's permissions or the repository's settings forbid it",
@@ -96,7 +106,22 @@ def refusal(method: str, path: str, error: urllib.error.HTTPError) -> str:
         429: "too many requests: run the job again later",
     }
     step = steps.get(error.code, "run the job again")
-    return f"GitHub answered {method} {path} with {error.code} ({' '.join(said.split())}); {step}"
+    sentence = f"GitHub answered {method} {path} with {error.code} ({said}); {step}"
+    return Refusal(sentence, error.code, said)
+
+
+def find(path: str) -> Any:
+    """What is there; None where nothing is.
+
+    Raises:
+        ProjectError: as `ask`.
+    """
+    try:
+        return ask("GET", path)
+    except Refusal as refused:
+        if refused.status != 404:
+            raise
+        return None
 
 
 def pages(path: str, query: str = "") -> list[dict[str, Any]]:
