@@ -49,6 +49,8 @@ tests/sample/2013-06.parquet tests/situations.py tests/test_cli.py tests/test_co
 tests/test_comparison_report.py tests/test_evaluate.py tests/test_gate.py tests/test_ingest.py
 tests/test_params.py tests/test_report.py tests/test_split.py tests/test_train.py
 tests/test_validate.py
+src/PACKAGE/batches.py src/PACKAGE/contract.py src/PACKAGE/keys.py src/PACKAGE/shelf.py
+tests/test_model.py tests/test_predict.py
 """
 
 
