@@ -201,10 +201,39 @@ def test_a_model_that_the_lock_does_not_name_is_not_opened(
         load("predict").run(params, model, *files)
 
 
-def test_the_output_is_none_of_the_inputs(predict: Predict, held: pl.DataFrame) -> None:
-    """What is to be scored is never overwritten."""
-    with pytest.raises(load("errors").ProjectError, match="one of the files to score"):
-        predict(held, output="rows.parquet")
+@pytest.mark.parametrize("output", ["rows.parquet", "rows/out.csv"])
+def test_the_output_is_none_of_the_inputs(
+    predict: Predict, held: pl.DataFrame, tmp_path: Path, output: str
+) -> None:
+    """What is to be scored is never overwritten, and what was scored never read as input."""
+    source: Any = held
+    if output.startswith("rows/"):
+        source = tmp_path / "rows"
+        source.mkdir()
+        held.write_csv(source / "a.csv")
+    with pytest.raises(load("errors").ProjectError, match="the files to score"):
+        predict(source, output=output)
+
+
+def test_cells_may_hold_line_breaks_and_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block of a CSV file ends where a row ends, wherever the reading stops."""
+    batches = load("batches")
+    table = pl.DataFrame({"key": range(300), "text": ['a\n"b"\r\n,', "c", None] * 100})
+    table.write_csv(tmp_path / "rows.csv")
+    for block in (1, 7, 10**6):
+        monkeypatch.setattr(batches, "BLOCK", block)
+        parts = batches.read(tmp_path / "rows.csv", 11, {"key": pl.Int64})
+        assert pl.concat(part.rows for part in parts).equals(table)
+
+
+def test_a_quote_that_is_not_closed_is_refused(tmp_path: Path) -> None:
+    """What reads otherwise in parts than at once is not guessed at."""
+    batches = load("batches")
+    (tmp_path / "rows.csv").write_text('key,text\n1,"a\n2,b\n3,c\n')
+    with pytest.raises(load("errors").ProjectError, match=r"rows\.csv"):
+        list(batches.read(tmp_path / "rows.csv", 11, {"key": pl.Int64}))
 
 
 HOSTILE = ["a,'b'", "line\nbreak", "$(touch owned)", "../up", "{x}", "score", "row", "index"]

@@ -98,23 +98,30 @@ def csv(file: Path, count: int, types: Types, columns: list[str] | None) -> Iter
         pieces = blocks(source, file)
         header = next(pieces, b"")
         for block in pieces:
-            text = pl.read_csv(header + block, columns=columns, infer_schema=False)
-            rows = typed(header + block, types, text.columns)
+            text = as_types(header + block, {}, columns)
+            wanted = {name: types[name] for name in text.columns if name in types}
+            rows = as_types(header + block, wanted, columns)
             for start in range(0, rows.height, count):
                 part = slice(start, start + count)
                 yield Batch(file, first + start, rows[part], misread(rows[part], text[part]))
             first += rows.height
+    everything = pl.scan_csv(file, infer_schema=False, glob=False)
+    if first != (size := everything.select(pl.len()).collect(engine="streaming").item()):
+        raise ProjectError(
+            f"INPUT has {str(file)!r}, of which {size:,} rows can be read at once and {first:,} in "
+            "parts: a quote in it is not closed or not doubled"
+        )
 
 
-def typed(content: bytes, types: Types, columns: list[str]) -> pl.DataFrame:
-    """CSV text as the types of the contract; what is not of its type is missing."""
-    wanted = {name: types[name] for name in columns if name in types}
+def as_types(content: bytes, types: Types, columns: list[str] | None) -> pl.DataFrame:
+    """CSV text as these types, or else as text; a cell that is not of its type is missing."""
     return pl.read_csv(
         content,
         columns=columns,
-        schema_overrides=wanted,
+        schema_overrides=types,
         infer_schema=False,
-        ignore_errors=True,
+        null_values=[""],
+        ignore_errors=bool(types),
     )
 
 

@@ -29,7 +29,8 @@ def doubled(keys: Keys, folder: Path) -> pl.DataFrame:
     if met.is_empty():
         return next(keys()).clear()
     found = pl.concat(some.filter(some.hash_rows().is_in(met.implode())) for some in keys())
-    return found.drop_nulls().filter(found.drop_nulls().is_duplicated()).unique()
+    found = found.drop_nulls()
+    return found.filter(found.is_duplicated()).unique()
 
 
 def place(folder: Path, part: int) -> Path:
@@ -41,12 +42,15 @@ def deal(hashes: Hashes, folder: Path) -> None:
     ordered = np.sort(hashes)
     edges = np.arange(1, PARTS, dtype=np.uint64) * np.uint64(2**64 // PARTS)
     for part, some in enumerate(np.split(ordered, np.searchsorted(ordered, edges))):
-        with place(folder, part).open("ab") as file:
-            file.write(some.tobytes())
+        if len(some):
+            with place(folder, part).open("ab") as file:
+                file.write(some.tobytes())
 
 
 def repeated(file: Path) -> Hashes:
     """The hashes that are there more than once; the file is removed."""
+    if not file.exists():
+        return np.empty(0, dtype=np.uint64)
     hashes = np.sort(np.fromfile(file, dtype=np.uint64))
     file.unlink()
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])

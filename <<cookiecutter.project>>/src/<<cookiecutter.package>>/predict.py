@@ -68,7 +68,7 @@ def run(params: Params, model: Path, lock: Path, input: Path, output: Path, log:
     """
     sources = batches.files(input)
     rejects = output.with_name(f"{output.stem}.rejected{output.suffix}")
-    refuse_target(params.task, sources, output, rejects)
+    refuse_target(params.task, input, sources, output, rejects)
     identity = identify(model, lock)
     pipeline = model_file.load(model, identity.model_md5)
     # The future is what a model is asked about: no date is too late here.
@@ -86,7 +86,9 @@ def run(params: Params, model: Path, lock: Path, input: Path, output: Path, log:
         print(f"predict: {made.rows['scored']:,} rows scored into {output}{said}")
 
 
-def refuse_target(task: Task, sources: list[Path], output: Path, rejects: Path) -> None:
+def refuse_target(
+    task: Task, input: Path, sources: list[Path], output: Path, rejects: Path
+) -> None:
     """Refuse an output that cannot be written, or that would be taken for input.
 
     Raises:
@@ -94,10 +96,12 @@ def refuse_target(task: Task, sources: list[Path], output: Path, rejects: Path) 
     """
     if output.suffix not in batches.FORMATS or output.is_dir():
         raise ProjectError(f"OUTPUT is {str(output)!r}: name a file that ends in .csv or .parquet")
-    taken = {file.resolve() for file in sources}
-    for target in (output, rejects):
-        if target.resolve() in taken:
-            raise ProjectError(f"OUTPUT {str(target)!r} is one of the files to score: name another")
+    taken = {input.resolve(), *(file.resolve() for file in sources)}
+    for target in (output.resolve(), rejects.resolve()):
+        if target in taken or target.parent in taken:
+            raise ProjectError(
+                f"OUTPUT {str(output)!r} is, or lies among, the files to score: name another"
+            )
     if OWN.fullmatch(task.key):
         raise ProjectError(
             f"params.yaml: task.key is {task.key!r}, a name that the output needs for itself: "
