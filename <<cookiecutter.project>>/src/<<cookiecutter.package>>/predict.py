@@ -163,11 +163,11 @@ def score(params: Params, pipeline: Pipeline, schemas: Schemas, made: Shelf) -> 
     for file, schema in schemas.items():
         for batch in batches.read(file, size, validate.types(schema)):
             kept, reasons = contract.judge(batch.rows, batch.misread, schema, doubled)
+            if reasons.height:
+                reject(batch, reasons, params, made)
             if kept.height:
                 scores = pl.Series("score", model_file.score(pipeline, kept, task))
                 made.add("scored", entries(kept, scores, task.key))
-            if reasons.height:
-                reject(batch, reasons, params, made)
             rejected += batch.rows.height - kept.height
     return rejected
 
