@@ -259,6 +259,26 @@ for _ in range(9):
     print("seconds", time.perf_counter() - begun)
 """
 
+# The model alone on rows that are there already, and the command with all that it does, in turns.
+PREDICT = """
+import json, sys, time
+from pathlib import Path
+
+import polars as pl
+from flight_delays import model, params, predict
+
+values, file, folder = params.load(), Path(sys.argv[1]), Path(sys.argv[2])
+path = Path("models/model.skops")
+pipeline, rows = model.load(path), pl.read_parquet(file)
+for _ in range(int(sys.argv[3])):
+    begun = time.perf_counter()
+    model.score(pipeline, rows, values.task)
+    bare = time.perf_counter() - begun
+    begun = time.perf_counter()
+    predict.run(values, path, Path("dvc.lock"), file, folder / "scores.parquet", folder / "log")
+    print(json.dumps([rows.height, bare, time.perf_counter() - begun]))
+"""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -638,6 +658,31 @@ def compare(bench: Bench) -> list[Result]:
     ]
 
 
+SCORE = "python -m flight_delays predict models/model.skops dvc.lock"
+
+
+def predict(bench: Bench) -> list[Result]:
+    """Batch scoring of the year against the model alone, and its memory on ten times the rows."""
+    year = sorted((bench.tables() / "year").iterdir())[0]
+    folder = make_folder(bench.folder / "scores")
+    say("predict: 7 rounds")
+    said = bench.run("python", "-c", PREDICT, year, folder, "7").output
+    found = [json.loads(line) for line in said.splitlines() if line.startswith("[")]
+    ratios = [bare / ours for _, bare, ours in found]
+    speeds = [statistics.median(rows / ours for rows, _, ours in found)]
+    speeds.append(statistics.median(rows / bare for rows, bare, _ in found))
+    note = f"rows per second: {speeds[0]:,.0f} and {speeds[1]:,.0f}"
+    peaks = []
+    for source in (year, bench.tables() / "one"):
+        files = (source, folder / "scores.csv", folder / "log")
+        peaks.append(bench.run(*SCORE.split(), *files).peak_bytes / MIB)
+    growth = f"MiB: {peaks[0]:,.0f} and {peaks[1]:,.0f}"
+    return [
+        Result("batch scoring / the model alone", ratios, goal=0.8, at_least=True, note=note),
+        Result("memory of batch scoring, 10 times the rows", [peaks[1] / peaks[0]], note=growth),
+    ]
+
+
 MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
     "cold": cold,
     "nothing": nothing,
@@ -647,6 +692,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
     "memory": memory,
     "gate": gate,
     "compare": compare,
+    "predict": predict,
 }
 
 

@@ -32,7 +32,7 @@ def tree(text: str) -> set[str]:
 
 
 def exists(project: BakedProject, path: str) -> bool:
-    made = {"dvc.lock", "reports/"}  # by the pipeline, not by the template
+    made = {"dvc.lock", "reports/", "predictions/"}  # by its commands, not by the template
     return path in made or project.has(path.replace("<package>", "flight_delays"))
 
 

@@ -29,6 +29,7 @@ IMPORTS = {
     "evaluate": "msgspec numpy polars scipy",
     "report": "msgspec",
     "compare": "msgspec numpy polars scipy",
+    "predict": "msgspec numpy pandera polars pydantic scipy skops sklearn",
 }
 
 
@@ -48,6 +49,8 @@ def words(project: BakedProject, stage: str) -> list[str]:
     """The arguments with which dvc.yaml calls a stage, or with which a model meets itself."""
     if stage == "compare":
         return [stage, *2 * ["data/predictions.parquet"], "--out", "reports/comparison.json"]
+    if stage == "predict":  # what it imports shows before it looks for its files
+        return [stage, "models/model.skops", "dvc.lock", "rows.csv", "scores.csv", "predictions"]
     text = " ".join(project.read("dvc.yaml").split())
     if stage == "report":
         text = " ".join(project.read("Makefile").replace("\\\n", " ").split())

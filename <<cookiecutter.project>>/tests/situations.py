@@ -49,6 +49,7 @@ SETTINGS: dict[str, Any] = {
         "importance_repeats": 3,
     },
     "evaluate": {"slices": ["carrier"], "min_slice_rows": 400, "confidence": 0.95, "bins": 10},
+    "predict": {"bad_rows": "reject", "rows_at_once": 100},
     "gate": {
         "margin": 0.01,
         "confidence": 0.95,

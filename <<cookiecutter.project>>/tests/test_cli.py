@@ -1,13 +1,11 @@
 """The commands of dvc.yaml are those of the command line, and they run on the sample rows."""
 
-import re
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 import yaml
-from conftest import PACKAGE, ROOT, first, load
+from conftest import PACKAGE, ROOT, load
 
 
 def test_every_stage_is_a_command() -> None:
@@ -21,32 +19,6 @@ def test_every_stage_is_a_command() -> None:
         assert name in sections
         assert (ROOT / f"src/{PACKAGE}/{name}.py").is_file()
         assert (ROOT / f"tests/test_{name}.py").is_file()
-
-
-def test_a_file_is_scored_as_the_holdout_was(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Batch scoring and training agree to the last bit, from CSV and from Parquet."""
-    held = pl.read_parquet(made / "holdout/*.parquet")
-    held.write_parquet(tmp_path / "rows.parquet")
-    model, output = str(made / "model.skops"), tmp_path / "out.parquet"
-    assert load("cli").main(["predict", model, str(tmp_path / "rows.parquet"), str(output)]) == 0
-    scores = pl.read_parquet(made / "scores.parquet")
-    assert pl.read_parquet(output)["score"].equals(scores["score"])
-    assert re.search(rf"{held.height:,} rows scored", capsys.readouterr().out)
-
-
-def test_a_bad_file_is_refused_and_nothing_is_written(
-    params: Any, made: Path, sample: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The same contract, on the same columns, with exit code 1 and no half-written output."""
-    file, rows = first(sample)
-    rows.drop(params.task.features[0]).write_parquet(file)
-    output = sample / "out.csv"
-    code = load("cli").main(["predict", str(made / "model.skops"), str(file), str(output)])
-    assert code == 1
-    assert params.task.features[0] in capsys.readouterr().err
-    assert not output.exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is full")

@@ -34,7 +34,7 @@ COMMANDS = {
         ["now", "[base]", "[--production]", "--out"],
     ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
-    "predict": ("score a file with the model", ["model", "input", "output"]),
+    "predict": ("score files with the model", ["model", "lock", "input", "output", "log"]),
     "report": (
         "write the report",
         ["metrics", "data", "system", "plots", "lock", "comparison", "output"],

@@ -3,6 +3,7 @@
 Training, batch scoring and serving all come through here, so there is no skew between them.
 """
 
+import hashlib
 import io
 import json
 import zipfile
@@ -21,6 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from .errors import ProjectError
 from .metrics import Values
 from .params import Task
+from .text import clean
 
 TRUSTED = [
     "functools.partial",
@@ -41,7 +43,11 @@ TRUSTED = [
     "xgboost.sklearn.XGBRegressor",
 ]
 """Types that a model file may hold beside those that skops trusts by itself. A review of this
-list is a review of what a model may run."""
+list is a review of what a model may run. What a file, or MLflow beside it, says of trust counts
+for nothing."""
+
+LARGEST = 2**31
+"""Bytes of a model file, and so of all that is in it: nothing in it is compressed."""
 
 RARE = 250
 """Categories kept apart; the histogram of a gradient booster has room for 255."""
@@ -127,28 +133,82 @@ def dump(model: Pipeline) -> bytes:
     return canonical(skops.io.dumps(skops.io.loads(content, trusted=TRUSTED)))
 
 
-def load(path: Path) -> Pipeline:
+def load(path: Path, md5: str | None = None) -> Pipeline:
     """Read a model file under the allow-list; nothing in it is unpickled.
 
+    Args:
+        md5: of the file that is wanted, as dvc.lock names it.
+
     Raises:
-        ProjectError: the file is missing, damaged, or holds a type that is not trusted.
+        ProjectError: the file is missing, too large, not the wanted one or damaged, it is no
+            pipeline, or holds a type that is not trusted. Nothing in it has run then.
+    """
+    content = read(path)
+    if md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise ProjectError(f"{path} is not the model that dvc.lock names ({md5}): `make pull`")
+    try:
+        refuse_swollen(content, str(path))
+        refuse_untrusted(content, str(path))
+        model = skops.io.loads(content, trusted=TRUSTED)
+    except ProjectError:
+        raise
+    except Exception as error:  # whatever a damaged or hostile file makes the libraries raise
+        said = clean(f"{type(error).__name__}: {error}", 200)
+        raise ProjectError(f"{path} is no model file ({said}): `make pull` it again") from None
+    if not isinstance(model, Pipeline):
+        raise ProjectError(f"{path} holds a {type(model).__name__}, no Pipeline: `make pull`")
+    return model
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a model file.
+
+    Raises:
+        ProjectError: it is missing or too large.
     """
     try:
-        content = path.read_bytes()
-        refuse_untrusted(content, str(path))
-        return skops.io.loads(content, trusted=TRUSTED)
+        if (size := path.stat().st_size) > LARGEST:
+            raise ProjectError(
+                f"{path} has {size:,} bytes, and a model file no more than {LARGEST:,} (LARGEST "
+                "in model.py): `make pull`, or train a smaller model"
+            )
+        return path.read_bytes()
     except FileNotFoundError:
         raise ProjectError(f"{path} is missing: `make pull` or `make repro`") from None
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ProjectError(f"{path} is no model file ({error}): `make pull` it again") from None
+
+
+def refuse_swollen(content: bytes, what: str) -> None:
+    """Refuse an archive that is larger when it is read than it is as a file.
+
+    An entry that is stored is never longer than its bytes in the file, whatever it declares; the
+    sum tells entries that share bytes. numpy would unpack an archive inside: ours hold none.
+
+    Raises:
+        ProjectError: an entry is compressed or an archive, or all are larger than the file.
+    """
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    entries = archive.infolist()
+    size = sum(max(entry.file_size, entry.compress_size) for entry in entries)
+    why = "" if size <= len(content) else f"its {len(entries):,} entries say {size:,} bytes"
+    for entry in entries:
+        name = repr(clean(entry.filename))
+        if entry.compress_type != zipfile.ZIP_STORED:
+            why = f"{name} in it is compressed"
+        elif not why and archive.open(entry).read(4) in (b"PK\x03\x04", b"PK\x05\x06"):
+            why = f"{name} in it is an archive itself"
+    if why:
+        raise ProjectError(
+            f"{what} has {len(content):,} bytes and would grow when it is read ({why}), which no "
+            "model file does: `make pull` it again"
+        )
 
 
 def refuse_untrusted(content: bytes, what: str) -> None:
     unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
     if unknown:
         raise ProjectError(
-            f"{what} holds the type {unknown[0]}, which is not trusted: read what it does, then "
-            "add it to TRUSTED in model.py"
+            f"{what} holds the type {clean(unknown[0], 200)}, which is not trusted: read what it "
+            "does, then add it to TRUSTED in model.py"
         )
 
 

@@ -79,6 +79,11 @@ class Evaluate(Strict, frozen=True):
     bins: Annotated[int, msgspec.Meta(ge=2, le=100)]
 
 
+class Predict(Strict, frozen=True):
+    bad_rows: Literal["reject", "stop"]
+    rows_at_once: Count
+
+
 class Gate(Strict, frozen=True):
     """What a new model must keep; a stricter one is a section of the same shape."""
 
@@ -109,6 +114,7 @@ class Params(Strict, frozen=True):
     split: Split
     train: Train
     evaluate: Evaluate
+    predict: Predict
     gate: Gate
     promotion: dict[str, Any]
     store: Store
