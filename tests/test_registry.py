@@ -303,12 +303,12 @@ def test_two_at_once_on_a_file_leave_one_version_each(
 def test_before_the_first_promotion_nothing_is_to_do(
     project: BakedProject, release: Promote, tmp_path: Path
 ) -> None:
-    """Nor is there a champion once `release` names no model any more: then it says so."""
+    """And once `release` names no model any more, it says so and changes nothing."""
     release()
     assert "names no model yet" in reconcile(project, f"sqlite:///{tmp_path}/new.db").stdout
     tip = release("one", "none")
     said = sentence(reconcile(project, f"sqlite:///{tmp_path}/new.db", check=False))
-    assert f"the dvc.lock of {tip[:7]} names no model, and that of v1 did" in said
+    assert f"{tip[:7]} is none of the 1 releases of origin/release" in said
     assert not (tmp_path / "new.db").exists()
 
 
@@ -527,6 +527,7 @@ def test_a_damaged_and_a_poisoned_model_are_refused_and_the_others_are_made(
     said = sentence(reconcile(project, registry.server.address, check=False))
     assert "of v2" in said and "is not the model that dvc.lock names" in said
     assert "of v3" in said and "is not trusted" in said and "all else is done" in said
+    assert len(registry.server.runs()) == 2
     found = registry.view()
     assert found.models == sorted(model(project, name) for name in ("one", "two"))
     assert found.champion == model(project, "two")
