@@ -12,7 +12,7 @@ unexport PYTHONHOME VIRTUAL_ENV
 APT := -qq -y --no-install-recommends -o Acquire::Retries=1 -o Acquire::http::Timeout=30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chromium lint format bench lock clean
+.PHONY: help demo test chromium postgresql lint format bench lock clean
 
 define FIND_PYTHON
 for python in python3.13 python3.12 python3.11 python3 ""; do \
@@ -36,7 +36,7 @@ demo: $(VENV)/.cookiecutter ## generate a project and run it: DEST=folder, UNTIL
 	@printf '%s\n' "project: $(DEMO)" "report:  $(DEMO)/reports/report.md" \
 	    "metrics: $(DEMO)/reports/metrics.json" "next:    cd $(DEMO) && make help"
 
-test: $(VENV)/.tests $(if $(FAST),,chromium) ## run all tests; FAST=1 runs those that take seconds
+test: $(VENV)/.tests $(if $(FAST),,chromium postgresql) ## run all tests; FAST=1 runs those that take seconds
 	@pytest $(if $(FAST),-m "not slow") $(PYTEST)
 
 # The pictures of reports need a browser: without it, or the right to install it, they are skipped.
@@ -46,6 +46,18 @@ chromium:
 	    { apt-get $(APT) update && DEBIAN_FRONTEND=noninteractive apt-get $(APT) install chromium \
     fonts-liberation; } >/dev/null 2>&1; } || \
 	    echo "test: chromium cannot be installed; the tests that need it are skipped"
+
+# Debian would start a server of its own with it: the tests start theirs, on a socket of their own.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || test "$$(id -u)" != 0 || \
+	    ! command -v apt-get >/dev/null || \
+	    { echo "test: installing postgresql from Debian, for MLflow's server" && \
+	    export DEBIAN_FRONTEND=noninteractive && { apt-get $(APT) update && \
+	    apt-get $(APT) install postgresql-common && \
+	    sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' \
+	        /etc/postgresql-common/createcluster.conf && \
+	    apt-get $(APT) install postgresql; } >/dev/null 2>&1; } || \
+	    echo "test: postgresql cannot be installed; MLflow's server in the tests is on a file"
 
 lint: $(VENV)/.tests ## check style, types and workflows of the template itself
 	@pytest -q tests/test_lint.py

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException, RestException
 
 from . import track
 from .errors import ProjectError
-from .gitops.history import Release, releases
+from .gitops.history import BRANCH, Release, releases
 from .gitops.lock import LOCK, SYSTEM, asks, show
 from .gitops.projection import (
     CHAMPION,
@@ -38,7 +38,6 @@ from .params import Params, flat, read
 from .storage.gitref import Git, GitFailed, workshop
 from .storage.objects import folded
 
-BRANCH = "release"
 SHOWN = 3  # of what could not be done
 PARAMS, DATA = "params.yaml", "reports/data.json"
 
@@ -54,7 +53,7 @@ def run(params: Params, action: str, commit: str) -> None:
             the old one, unless all that the new one needs was done.
     """
     root, remote = Path.cwd(), params.store.remote
-    history = wanted(root, commit or f"{remote}/{BRANCH}")
+    history = wanted(root, remote, commit)
     if not history:
         print(f"registry: nothing to do: {BRANCH} names no model yet")
         return
@@ -70,25 +69,30 @@ def run(params: Params, action: str, commit: str) -> None:
             settle(history, actions, root, remote)
 
 
-def wanted(root: Path, revision: str) -> list[Release]:
-    """The history up to a revision.
+def wanted(root: Path, remote: str, commit: str) -> list[Release]:
+    """The releases up to a commit.
 
     Raises:
-        ProjectError: there is no such revision, or it names no model any more.
+        ProjectError: there is no such branch, or the commit is none of its releases.
     """
-    commit = asks(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    if commit is None:
+    name = f"{remote}/{BRANCH}"
+    tip, last = resolve(root, name), resolve(root, commit or name)
+    if tip is None:
         raise ProjectError(
-            f"{revision!r} is no revision of this clone: `git fetch` brings what the remote has, "
-            f"and the first promotion makes {BRANCH!r}"
+            f"this clone has no {name!r}: `git fetch` brings it, and the first promotion makes it"
         )
-    history = releases(commit, root)
-    if history and history[-1].commit != commit:
+    history = releases(tip, root)
+    known = [release.commit for release in history]
+    if history and last not in known:
         raise ProjectError(
-            f"the {LOCK} of {commit[:7]} names no model, and that of v{history[-1].number} did: "
-            "nothing was changed; revert what removed it"
+            f"{(last or commit)[:7]} is none of the {len(history)} releases of {name}: its {LOCK} "
+            "names no model, or the branch has lost it; nothing was changed"
         )
-    return history
+    return history[: known.index(str(last)) + 1] if history else []
+
+
+def resolve(root: Path, revision: str) -> str | None:
+    return asks(root, "rev-parse", "--quiet", "--verify", f"{revision}^{{commit}}")
 
 
 def find() -> Found:
@@ -209,15 +213,8 @@ def obtain(release: Release, root: Path, folder: Path) -> None:
     Raises:
         ProjectError: the store lacks it, or cannot be read.
     """
-    command = [
-        "python",
-        "-m",
-        f"{__package__}.gitops",
-        "obtain",
-        release.commit,
-        MODEL,
-        str(folder),
-    ]
+    module = f"{__package__}.gitops"
+    command = ["python", "-m", module, "obtain", release.commit, MODEL, str(folder)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]

@@ -117,6 +117,9 @@ def record(source: Source) -> tuple[str, str]:
         try:
             fill(client, run_id, source)
             break
+        except ProjectError:
+            client.delete_run(run_id)  # its model is refused, so no later run would clear it away
+            raise
         except MlflowException:
             if known := settled(client, experiment, identity, run_id):
                 return known, f"this dvc.lock was meanwhile recorded as run {known}"
@@ -176,9 +179,16 @@ def cause(error: BaseException) -> str:
 def bundle(source: Source, folder: Path) -> None:
     """Our model file in MLflow's format: the bytes inside are those of the store."""
     model = source.at(source.model)
+    try:
+        loaded = model_file.load(model)
+    except (ImportError, AttributeError) as error:
+        raise ProjectError(
+            f"{source.model} needs a library that MLflow's environment has not ({error}): add it "
+            "to the group tracking of pyproject.toml, then `make lock`"
+        ) from None
     lines = source.at(source.environment).read_text().splitlines()
     mlflow.sklearn.save_model(
-        model_file.load(model),
+        loaded,
         folder,
         serialization_format="skops",
         skops_trusted_types=model_file.TRUSTED,

@@ -13,6 +13,7 @@ from ..errors import ProjectError
 from .lock import LOCK, dependency, git, outputs
 from .side import MODEL
 
+BRANCH = "release"
 PULL = re.compile(r"Merge pull request #(\d+) from |.*\(#(\d+)\)$")
 HELD = re.compile(rb"[0-9a-f]+ blob (\d+)")
 FORMAT = "%H%n%P%n%ct%n%an%n%s%n%(trailers:key=Reason,valueonly,unfold,separator=%x20)"
@@ -75,7 +76,7 @@ def releases(tip: str, root: Path = Path()) -> list[Release]:
     reasons = merged_reasons(known, chain)
     found: list[Release] = []
     for commit, lock in zip(chain, locks(root, chain), strict=True):
-        if MODEL in (named := names(lock)):
+        if (named := names(lock)).get(MODEL):
             number, reason = len(found) + 1, reasons[commit.name]
             found.append(release(number, commit, lock, named, reason))
     return found
