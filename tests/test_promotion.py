@@ -103,8 +103,10 @@ def test_a_laptop_promotes_by_ordinary_runs(team: Team) -> None:
     """The stricter gate judges against the champion, and nothing trains."""
     sha = train_on_main(team, max_iter="22")
     told = team.laptop.make("promote").stdout
-    assert f"compare/release...promote/{sha[:7]}" in told
-    pull = team.hub.open_pull(f"promote/{sha[:7]}", team.person, base="release")
+    assert f"https://{team.hub.host}/" in told and f"/compare/release...promote/{sha[:7]}" in told
+    assert "no token for" in told and opened(team) == []
+    team.laptop.make("promote", env={"GITHUB_TOKEN": team.person.token})
+    (pull,) = opened(team)
     model = of(team.hub.run(), "model")
     assert model.conclusion == "success" and TRAINING not in model.log, said(model)
     assert model.jobs["train"] == model.jobs["publish"] == "skipped"

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import ProjectError
-from . import stale
+from . import laptop, stale
 from .handoff import acceptable
 from .lock import asks, git
 
@@ -86,8 +86,5 @@ def take(root: Path, remote: str, number: str) -> None:
     git(root, "fetch", "--quiet", remote, f"refs/pull/{number}/head")
     commit = str(asks(root, "rev-parse", "FETCH_HEAD"))
     git(root, "push", "--quiet", remote, f"{commit}:refs/heads/{branch}")
-    address = str(asks(root, "remote", "get-url", remote)).removesuffix(".git")
-    if address.startswith("git@"):
-        address = "https://" + address.removeprefix("git@").replace(":", "/", 1)
     print(f"take: {commit[:7]} of pull request {number} is on {branch!r}: read it, then open")
-    print(f"      {address}/compare/{branch}?expand=1")
+    print(f"      {laptop.web(root, remote)}/compare/{branch}?expand=1")

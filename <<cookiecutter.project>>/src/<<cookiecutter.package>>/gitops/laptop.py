@@ -58,11 +58,22 @@ def place(root: Path, remote: str) -> tuple[str, str]:
         if found := re.fullmatch(form, address):
             parts = found.groupdict()
             return parts["host"].removeprefix("ssh.") + (parts.get("port") or ""), parts["name"]
-    shown = re.sub(r"//[^@/]*@", "//", address)
     raise ProjectError(
-        f"the Git remote {remote!r} is {shown!r}, and no repository on GitHub is there: "
+        f"the Git remote {remote!r} is {hidden(address)!r}, and no repository on GitHub is there: "
         "an address looks like https://github.com/OWNER/NAME.git"
     )
+
+
+def web(root: Path, remote: str) -> str:
+    """The remote's page in a browser, without anybody's password."""
+    address = str(asks(root, "remote", "get-url", remote)).removesuffix(".git")
+    if address.startswith("git@"):
+        return "https://" + address.removeprefix("git@").replace(":", "/", 1)
+    return hidden(address)
+
+
+def hidden(address: str) -> str:
+    return re.sub(r"//[^@/]*@", "//", address)
 
 
 def token(host: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..errors import ProjectError
-from . import github
+from . import github, laptop
 from .history import Release, releases
 from .lock import RELEASE, asks, at, digest, git, tip
 from .publish import BOT, head, login
@@ -141,19 +141,28 @@ def open_(root: Path, remote: str, plan: Plan) -> tuple[int | None, str]:
     """Push the head and open its pull request, or bring up to date the one that is open.
 
     Returns:
-        Its number, None where no token is there to ask GitHub with; and its head.
+        Its number, None where GitHub could not be asked; and its head.
 
     Raises:
         ProjectError: the remote refuses the branch, or GitHub the pull request.
     """
     commit = made(root, remote, plan)
     push(root, remote, plan, commit)
-    if not os.environ.get("GITHUB_TOKEN"):
-        print(f"{plan.kind}: {plan.branch!r} is pushed; open its pull request to {RELEASE}:")
+    if why := unasked(root, remote):
+        print(f"{plan.kind}: {plan.branch!r} is pushed, and {why}; open its pull request yourself:")
         print(f"      {address(root, remote, plan)}")
         return None, commit
-    number = pull(root, remote, plan)
-    return number, commit
+    return pull(root, remote, plan), commit
+
+
+def unasked(root: Path, remote: str) -> str:
+    """Why GitHub cannot be asked, on a laptop without its token; empty where it can."""
+    try:
+        if "GITHUB_ACTIONS" not in os.environ:
+            laptop.sign_in(root, remote)
+    except ProjectError as error:
+        return str(error)
+    return ""
 
 
 def made(root: Path, remote: str, plan: Plan) -> str:
@@ -255,10 +264,7 @@ def create(root: Path, remote: str, plan: Plan) -> int:
 
 def address(root: Path, remote: str, plan: Plan) -> str:
     """Where a person opens the pull request in a browser."""
-    where = str(asks(root, "remote", "get-url", remote)).removesuffix(".git")
-    if where.startswith("git@"):
-        where = "https://" + where.removeprefix("git@").replace(":", "/", 1)
-    return f"{where}/compare/{RELEASE}...{quote(plan.branch)}?expand=1"
+    return f"{laptop.web(root, remote)}/compare/{RELEASE}...{quote(plan.branch)}?expand=1"
 
 
 def refresh(root: Path, remote: str) -> None:

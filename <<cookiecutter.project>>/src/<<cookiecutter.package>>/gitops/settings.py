@@ -19,10 +19,10 @@ from typing import Any
 from ..errors import ProjectError
 from . import github, laptop, rulesets
 from .accept import LABEL, LOOK
+from .lock import RELEASE
 from .rulesets import differences
 
 ENVIRONMENT = "production"
-RELEASE = "release"
 BRANCHES = f"/environments/{ENVIRONMENT}/deployment-branch-policies"
 POLICY = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
 """Deployments by a list of branches."""
