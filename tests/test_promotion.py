@@ -4,7 +4,9 @@ The tests of this file are one story, told in their order.
 """
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -252,9 +254,12 @@ def test_a_release_that_is_run_again_changes_nothing(team: Team) -> None:
     assert hub.releases == before
 
 
-def test_an_upload_that_was_cut_off_is_made_again(team: Team) -> None:
-    """The release says why the model came back; a job that died in the middle ends the same."""
-    hub = team.hub
+def test_an_upload_that_was_cut_off_is_made_again(team: Team, tmp_path: Path) -> None:
+    """The release says why the model came back, MLflow's alias follows it, and a job that died in
+    the middle ends the same."""
+    hub, registry = team.hub, tmp_path / "mlflow.db"
+    hub.variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{registry}"
+    hub.secrets["MLFLOW_TRACKING_TOKEN"] = "a-token-that-no-file-asks-for"
     place = "POST /repos/{owner}/{repo}/releases/{release_id}/assets"
     hub.fault(place, status=502, times=3)
     run = merged(team, to="previous", reason="Too many @alerts")
@@ -264,6 +269,11 @@ def test_an_upload_that_was_cut_off_is_made_again(team: Team) -> None:
     release = hub.releases[-1]
     assert "**Rollback**" in release["body"] and "Too many `@alerts`" in release["body"]
     assert len(release["assets"]) == 1 and len(hub.releases) == 2
+    with sqlite3.connect(registry) as database:
+        question = "select value from model_version_tags natural join registered_model_aliases"
+        tags = {value for (value,) in database.execute(f"{question} where alias = 'champion'")}
+    model = next(word for word in release["body"].split("`") if word in tags and len(word) == 32)
+    assert model in hub.git.git("show", "release:dvc.lock")
 
 
 def test_a_granted_permission_is_used(team: Team) -> None:
