@@ -9,6 +9,9 @@ import yaml
 
 from ..errors import ProjectError
 
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""As safe, and ten times as fast where PyYAML was built with it: histories have many locks."""
+
 LOCK = "dvc.lock"
 PIPELINE = ("dvc.yaml", LOCK, "params.yaml")
 """The files that together say what was made from what."""
@@ -98,7 +101,7 @@ def outputs(content: bytes) -> dict[str, dict[str, Any]]:
         ProjectError: it is no lock; a merge conflict, most often.
     """
     try:
-        stages = (yaml.safe_load(content) or {}).get("stages") or {}
+        stages = (yaml.load(content, LOADER) or {}).get("stages") or {}
         return {out["path"]: out for stage in stages.values() for out in stage.get("outs", [])}
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         raise ProjectError(
@@ -108,7 +111,7 @@ def outputs(content: bytes) -> dict[str, dict[str, Any]]:
 
 def dependency(content: bytes, stage: str, ending: str) -> str:
     """The MD5 of a stage's dependency whose path ends so; empty where there is none."""
-    stages = (yaml.safe_load(content) or {}).get("stages") or {}
+    stages = (yaml.load(content, LOADER) or {}).get("stages") or {}
     found = [d for d in stages.get(stage, {}).get("deps", []) if d["path"].endswith(ending)]
     return str(found[0].get("md5", "")) if found else ""
 
