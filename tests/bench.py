@@ -679,7 +679,9 @@ def predict(bench: Bench) -> list[Result]:
     growth = f"MiB: {peaks[0]:,.0f} and {peaks[1]:,.0f}"
     return [
         Result("batch scoring / the model alone", ratios, goal=0.8, at_least=True, note=note),
-        Result("memory of batch scoring, 10 times the rows", [peaks[1] / peaks[0]], note=growth),
+        Result(
+            "memory of batch scoring, 10 times the rows", [peaks[1] / peaks[0]], 10, note=growth
+        ),
     ]
 
 

@@ -157,6 +157,19 @@ def test_a_base_whose_code_fails_blocks_in_its_own_words(laptop: BakedProject) -
     assert found["verdict"] == "blocked"
 
 
+def test_a_base_whose_contract_refuses_rows_blocks(laptop: BakedProject) -> None:
+    """It sets them aside and scores the others, which is no comparison on the same rows."""
+    text = laptop.read(f"{PACKAGE}/schema.py")
+    edit(laptop, f"{PACKAGE}/schema.py", "in_range(10, 6000)", "in_range(10, 1000)")
+    narrow = commit(laptop, "Short flights only")
+    laptop.write(f"{PACKAGE}/schema.py", text)
+    fewer_rows(laptop)
+    found = compare(laptop, base=narrow)
+    (reason,) = found["reasons"]
+    assert "base cannot be compared with: its own contract refuses" in reason
+    assert found["verdict"] == "blocked"
+
+
 def test_production_is_compared_with_too(laptop: BakedProject, remote: Remote) -> None:
     """Each of two small losses passes against the model before it; together they do not."""
     laptop.run("git", "fetch", "-q", "origin")

@@ -210,6 +210,9 @@ def again(params: Params, now: Side, side: Side, folder: Path) -> pl.DataFrame:
         rows.select(kept).sink_parquet(folder / "rows.parquet")
         ask(code, folder / "rows.parquet", folder / "scores.parquet")
     scores = pl.read_parquet(folder / "scores.parquet")
+    held = pl.scan_parquet(folder / "rows.parquet").select(pl.len()).collect().item()
+    if refused := held - scores.height:
+        raise ProjectError(f"its own contract refuses {refused:,} of the {held:,} held-out rows")
     key = side.params()["task"]["key"]
     side.scored, side.why = "again", "the held-out rows changed"
     return (
