@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from baking import BakedProject, Oven, isolated_environment
+from baking import IDENTITY, BakedProject, Oven, isolated_environment
 from options import REPOSITORY
+from rig import GitHub
 
 Bake = Callable[..., BakedProject]
 
@@ -29,6 +30,14 @@ def bake(oven: Oven, tmp_path: Path) -> Bake:
     """Generate a project: `bake(store="s3")`; the copy is the test's own to change."""
     numbers = itertools.count()
     return lambda **answers: oven.bake(tmp_path / f"baked-{next(numbers)}", answers)
+
+
+@pytest.fixture(scope="module")
+def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
+    """A GitHub for the tests of a module, who ask it nothing that the real one does not know."""
+    with GitHub(tmp_path_factory.mktemp("github"), environment | IDENTITY) as hub:
+        yield hub
+    assert hub.violations == []
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,12 +4,12 @@ The tests of this file are one story, told in their order.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import yaml
 
-from baking import IDENTITY, BakedProject, Oven
+from baking import BakedProject, Oven
 from judged import Judged, propose
 from prepared import prepared
 from rig import GitHub, Pull
@@ -21,13 +21,6 @@ pytestmark = pytest.mark.slow
 LABEL, RECORD = "accept-model", "reports/accepted.json"
 TRAIN = "make unpack fetch repro pack"
 WHY = "The old model leaves with its data source on Monday; the next one is better."
-
-
-@pytest.fixture(scope="module")
-def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
-        yield hub
-    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from baking import IDENTITY, Oven
+from baking import Oven
 from prepared import prepared
 from rig import GitHub, Pull, Run, caller
 from team import Team, of, said, set_params
@@ -19,13 +19,6 @@ pytestmark = pytest.mark.slow
 COMMENTS = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 STORE = "refs/dvc/store"
 TRAIN = "make unpack fetch repro pack"
-
-
-@pytest.fixture(scope="module")
-def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
-        yield hub
-    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")

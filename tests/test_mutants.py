@@ -4,13 +4,13 @@ A mutant is what a mistaken team, or a dishonest one, could push. All are judged
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import polars as pl
 import pytest
 import yaml
 
-from baking import IDENTITY, BakedProject, Oven
+from baking import BakedProject, Oven
 from judged import PACKAGE, Judged, edit, propose
 from prepared import prepared
 from rig import GitHub
@@ -37,13 +37,6 @@ MUTANTS: dict[str, Change] = {}
 def mutant(change: Change) -> Change:
     MUTANTS[change.__name__] = change
     return change
-
-
-@pytest.fixture(scope="module")
-def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
-        yield hub
-    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")

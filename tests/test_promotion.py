@@ -5,12 +5,11 @@ The tests of this file are one story, told in their order.
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from baking import IDENTITY, Oven
+from baking import Oven
 from prepared import prepared
 from rig import GitHub, Pull, Run
 from team import Team, commit, head, of, said, set_params
@@ -20,13 +19,6 @@ pytestmark = pytest.mark.slow
 SETTING = "Allow GitHub Actions to create and approve pull requests"
 TRAINING = "Running stage"
 SUCCESS = "success"
-
-
-@pytest.fixture(scope="module")
-def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
-        yield hub
-    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")

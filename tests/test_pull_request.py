@@ -3,24 +3,15 @@
 The tests of this file are one story, told in their order; each goes on where the last one ended.
 """
 
-from collections.abc import Iterator
-
 import pytest
 import yaml
 
-from baking import IDENTITY, Oven
+from baking import Oven
 from rig import GitHub, Pull
 from team import Team, head, of, said, set_params
 
 pytestmark = pytest.mark.slow
 TRAINING = "Running stage"
-
-
-@pytest.fixture(scope="module")
-def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
-        yield hub
-    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from baking import IDENTITY, BakedProject, Oven
+from baking import BakedProject, Oven
 from options import questions
 from pythons import pythons
 from rig import GitHub, Run
@@ -27,13 +27,6 @@ UNREACHABLE = "http://127.0.0.1:9"
 
 
 # What the tests stand on
-
-
-@pytest.fixture(scope="module")
-def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    with GitHub(tmp_path_factory.mktemp("github"), environment | IDENTITY) as hub:
-        yield hub
-    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from baking import IDENTITY, Oven
+from baking import Oven
 from prepared import prepared
 from rig import GitHub, Pull, Run
 from rig.account import Account
@@ -23,15 +23,6 @@ header = f"http.extraheader=AUTHORIZATION: basic {login}"
 subprocess.run(["git", "-c", header, "push", "-q", "origin", "HEAD:refs/heads/stolen"])
 raise SystemExit("that is all")
 """
-
-
-@pytest.fixture(scope="module")
-def hub(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    with GitHub(tmp_path_factory.mktemp("github"), {**environment, **IDENTITY}) as hub:
-        hub.variables["TRAIN_RUNNER"] = "our-gpu"
-        hub.secrets |= SECRETS
-        yield hub
-    assert hub.violations == []
 
 
 @pytest.fixture(scope="module")
