@@ -53,7 +53,7 @@ def whole(params: Params, now: Side) -> Rule:
     try:
         with tempfile.TemporaryDirectory(prefix="rollback-") as name:
             supply.obtain(now.root, now.files, [MODEL], params.store, Path(name))
-            model.load(Path(name) / MODEL)
+            model.load(Path(name) / MODEL, now.digest(MODEL))
     except ProjectError as error:
         return Rule("model", limit, str(error), "blocks", "bring the object back", str(error))
     return Rule("model", limit, "so it is", "passes")
