@@ -39,6 +39,10 @@ COMMANDS = {
         "write the report",
         ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
     ),
+    "card": (
+        "write the model card",
+        ["metrics", "data", "system", "plots", "lock", "accepted", "output"],
+    ),
     "preview": ("show a report as GitHub would", ["report", "assets", "output"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "registry": ("make MLflow's registry agree with release", ["plan|reconcile", "commit"]),
@@ -46,7 +50,10 @@ COMMANDS = {
     "pull": ("get data and models from the store", []),
 }
 
-ELSEWHERE = {"push": "storage.store", "pull": "storage.store", "report": "reporting.report"}
+ELSEWHERE = {
+    **dict.fromkeys(("push", "pull"), "storage.store"),
+    **{name: f"reporting.{name}" for name in ("report", "card")},
+}
 """Modules that have not the name of their command."""
 
 WORDS = {"commit"}

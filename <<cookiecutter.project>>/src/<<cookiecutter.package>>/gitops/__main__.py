@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
     "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
-    "deliver": ("check what a commit of release puts into production", ["report", "folder"]),
+    "deliver": ("check what a commit of release puts into production", ["card", "folder"]),
     "announce": ("tag and publish it on GitHub", ["folder", "tag", "commit"]),
     "choose": ("say what a promotion or rollback ships", ["commit", "version"]),
     "promote": ("open the pull request that ships a commit", ["commit"]),
@@ -124,10 +124,10 @@ def conclude(comparison: str, number: str, commit: str, checked: str) -> None:
     conclude.run(Path(comparison), number, commit, checked)
 
 
-def deliver(report: str, folder: str) -> None:
+def deliver(card: str, folder: str) -> None:
     from . import conclude, delivery
 
-    release = delivery.run(params(), Path.cwd(), Path(report), Path(folder))
+    release = delivery.run(params(), Path.cwd(), Path(card), Path(folder))
     conclude.output("tag", f"v{release.number}" if release else "")
 
 

@@ -20,11 +20,11 @@ ROWS = 16
 """Held-out rows that the model is asked for before it is let into production."""
 
 
-def run(params: Params, root: Path, report: Path, folder: Path) -> Release | None:
+def run(params: Params, root: Path, card: Path, folder: Path) -> Release | None:
     """Leave the model and the release's notes in `folder`; None where there is no model yet.
 
     Args:
-        report: what `make report` wrote for this commit.
+        card: what `make card` wrote for this commit.
 
     Raises:
         ProjectError: the store lacks the model, it is not the lock's, it does not load under the
@@ -41,7 +41,7 @@ def run(params: Params, root: Path, report: Path, folder: Path) -> Release | Non
     (folder / "store" / MODEL).rename(file)
     ask(params, known[-1], file, folder / "store" / HOLDOUT)
     shutil.rmtree(folder / "store")
-    text = report.read_text(encoding="utf-8")
+    text = card.read_text(encoding="utf-8")
     (folder / NOTES).write_text(f"{notes(known)}\n\n{text}", encoding="utf-8")
     print(f"delivery: v{known[-1].number} is whole, loads and answers")
     return known[-1]
@@ -60,7 +60,7 @@ def ask(params: Params, release: Release, file: Path, holdout: Path) -> None:
 
 
 def notes(known: list[Release]) -> str:
-    """What a release is, before its report: who, when, why, and by which hashes."""
+    """What a release is, before its model card: who, when, why, and by which hashes."""
     release, earlier = known[-1], rollback_of(known, len(known) - 1)
     parts = [f"Merged by {code(release.who)} on {release.when[:10]}{pull(release)}."]
     if earlier is not None:

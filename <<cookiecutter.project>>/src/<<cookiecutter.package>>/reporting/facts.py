@@ -83,7 +83,7 @@ def gather(
     system: Path,
     plots: Path,
     lock: Path,
-    comparison: Path,
+    comparison: Path | None,
     output: Path,
 ) -> Facts:
     """Read the files.
@@ -91,7 +91,7 @@ def gather(
     Args:
         system: may be absent: a model that comes from the run cache was not measured here.
         plots: the folder of CSV files that `evaluate` writes.
-        comparison: may be absent: then the report tells of one model alone.
+        comparison: may be absent or None: then the report tells of one model alone.
         output: the report, which alone may differ from the commit.
 
     Raises:
@@ -106,7 +106,7 @@ def gather(
         plots={kind: read(plots / f"{kind}.csv", rows) for kind in kinds(params)},
         lock=locked,
         commit=commit(lock, output),
-        comparison=comparisons.read(comparison, find(locked, *MODEL)[1]),
+        comparison=comparisons.read(comparison, find(locked, *MODEL)[1]) if comparison else None,
     )
     agree(facts, metrics, lock)
     return facts
