@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "choose": ("say what a promotion or rollback ships", ["commit", "version"]),
     "promote": ("open the pull request that ships a commit", ["commit"]),
     "rollback": ("open the pull request that brings a release back", ["version", "reason"]),
+    "audit": ("list everything that was ever in production", ["output"]),
+    "lineage": ("say where a model comes from", ["model"]),
     "sync": ("merge the base branch, settle generated files", []),
     "github": ("set branch rules and settings of the repository", ["mode"]),
     "take": ("bring a fork's change into the repository", ["number"]),
@@ -162,6 +164,18 @@ def ship(commit: str, version: str, reason: str) -> None:
         if number and "GITHUB_OUTPUT" in os.environ:
             conclude.output("number", str(number))
             conclude.output("head", head)
+
+
+def audit(output: str) -> None:
+    from . import audit
+
+    audit.run(Path.cwd(), Path(output))
+
+
+def lineage(model: str) -> None:
+    from . import audit
+
+    audit.lineage(Path.cwd(), model)
 
 
 def sync() -> None:
