@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import load
-from situations import HOSTILE, Results
+from situations import HOSTILE, Results, comparison
 
 card, errors, params, text = (
     load("reporting.card"),
@@ -30,9 +30,9 @@ def write(results: Results, accepted: dict[str, Any] | None = None) -> str:
     if accepted is not None:
         results.put("reports/accepted.json", json.dumps(accepted))
     files = (reports / "metrics.json", reports / "data.json", reports / "system.json")
-    rest = (results.folder / "dvc.lock", reports / "accepted.json", reports / "card.md")
     settings = params.convert(results.settings, params.Params)
-    card.run(settings, *files, reports / "plots", *rest)
+    lock, output = results.folder / "dvc.lock", reports / "card.md"
+    card.run(settings, *files, reports / "plots", lock, output)
     return (reports / "card.md").read_text(encoding="utf-8").replace(text.NARROW, " ")
 
 
@@ -55,6 +55,16 @@ def test_an_acceptance_is_told_of_its_own_model_only(results: Results) -> None:
     told = write(results, ACCEPTED)
     assert "`octocat` accepted it on 2026-11-21 07:30 UTC: VX leaves." in told
     assert "octocat" not in write(results, ACCEPTED | {"model": "b" * 32})
+
+
+def test_a_promotions_report_holds_the_card(results: Results) -> None:
+    """Closed; a pull request to `main` has none."""
+    results.comparison = comparison("better", target="release")
+    results.put("reports/accepted.json", json.dumps(ACCEPTED))
+    told = results.write()
+    assert "<b>Model card</b>: predicts <code>late</code>" in told and "`octocat` accepted" in told
+    results.comparison = comparison("better")
+    assert "Model card" not in results.write()
 
 
 def test_a_regression_without_time_has_a_card(results: Results) -> None:

@@ -38,6 +38,7 @@ class Facts:
     lock: dict[str, Any]
     commit: str
     comparison: Comparison | None
+    accepted: dict[str, Any] | None
 
     @property
     def headline(self) -> str:
@@ -98,6 +99,7 @@ def gather(
         ProjectError: a file is missing or damaged, or the metrics are not those of the lock.
     """
     locked = read(lock, lambda text: keyed(yaml.safe_load(text)))
+    model = find(locked, *MODEL)[1]
     facts = Facts(
         params=params,
         metrics=read(metrics, mapping),
@@ -106,10 +108,17 @@ def gather(
         plots={kind: read(plots / f"{kind}.csv", rows) for kind in kinds(params)},
         lock=locked,
         commit=commit(lock, output),
-        comparison=comparisons.read(comparison, find(locked, *MODEL)[1]) if comparison else None,
+        comparison=comparisons.read(comparison, model) if comparison else None,
+        accepted=acceptance(metrics.with_name("accepted.json"), model),
     )
     agree(facts, metrics, lock)
     return facts
+
+
+def acceptance(path: Path, model: str) -> dict[str, Any] | None:
+    """Who let this very model through although the gate blocked it, as `publish` committed it."""
+    found = read(path, mapping) if path.exists() else {}
+    return found if found.get("model") == model else None
 
 
 def kinds(params: Params) -> list[str]:

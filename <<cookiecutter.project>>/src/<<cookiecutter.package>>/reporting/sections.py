@@ -1,7 +1,7 @@
 """The closed sections of a report, each with its answer in the title."""
 
 from ..text import NARROW, Section, code, number, percent, places, span, table, tag
-from . import compared
+from . import compared, purpose
 from .charts import bar, chart, thin
 from .compared import gate
 from .cost import cost
@@ -27,7 +27,7 @@ def sections(facts: Facts) -> list[Section]:
     else:
         found = compared.sections(facts, comparison)
     found += [features(facts), data(facts), cost(facts)]
-    found += [residuals(facts), calibration(facts), provenance(facts)]
+    found += [residuals(facts), calibration(facts), purpose.section(facts), provenance(facts)]
     return [section for section in found if section is not None]
 
 
