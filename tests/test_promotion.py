@@ -4,6 +4,7 @@ The tests of this file are one story, told in their order.
 """
 
 import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def test_a_laptop_promotes_by_ordinary_runs(team: Team) -> None:
     assert model.conclusion == "success" and TRAINING not in model.log, said(model)
     assert model.jobs["train"] == model.jobs["publish"] == "skipped"
     body = pull.comments[0].body
-    assert "`release`" in body and "at most 50" in body
+    assert "`release`" in body and "at most 50" in body and "<b>Model card</b>" in body
     assert shipped(team, pull) == tree(team, sha)
 
 
@@ -178,6 +179,21 @@ def test_a_stale_lock_is_not_promoted(team: Team) -> None:
     pull.close(team.person)
 
 
+def test_an_object_that_the_store_lacks_is_not_promoted(team: Team) -> None:
+    """A forgotten push is red, with the command that mends it, and nothing is opened."""
+    laptop = team.laptop
+    laptop.run("git", "checkout", "-q", "-B", "main", "origin/main")
+    set_params(laptop, max_iter="29")
+    laptop.make("repro")
+    commit(laptop, "A forgotten push")
+    laptop.run("git", "push", "-q", "origin", "main")
+    team.hub.run()
+    run = dispatch(team)
+    assert run.conclusion == "failure" and run.jobs["open"] == "skipped"
+    assert "make push" in run.log and opened(team) == []
+    laptop.make("push")
+
+
 def test_a_workflow_that_changed_needs_a_laptop(team: Team) -> None:
     """GitHub refuses its token a new commit with workflows that no branch has."""
     laptop = team.laptop
@@ -234,7 +250,7 @@ def test_a_merge_tags_and_publishes_the_model(team: Team) -> None:
     model = hub.assets[asset["id"]]
     assert hashlib.md5(model).hexdigest() in release["body"]
     assert model == (team.laptop.path / "models/model.skops").read_bytes()
-    assert "ROC AUC" in release["body"] and "Rollback" not in release["body"]
+    assert "## Model card" in release["body"] and "Rollback" not in release["body"]
     assert len(hub.attestations) == 1
 
 
@@ -266,6 +282,18 @@ def test_an_upload_that_was_cut_off_is_made_again(team: Team, tmp_path: Path) ->
         tags = {value for (value,) in database.execute(f"{question} where alias = 'champion'")}
     model = next(word for word in release["body"].split("`") if word in tags and len(word) == 32)
     assert model in hub.git.git("show", "release:dvc.lock")
+
+
+def test_production_is_told_from_git_alone(team: Team) -> None:
+    """Every release of this story, who merged it, and why it left."""
+    team.laptop.run("git", "fetch", "-q", "origin")
+    team.laptop.make("audit")
+    found = json.loads(team.laptop.read("reports/audit.json"))
+    commits = team.hub.git.lines("rev-list", "--first-parent", "--reverse", "release")[1:]
+    assert [entry["commit"] for entry in found] == commits
+    assert found[-2]["left"].endswith("Too many @alerts") and found[-1]["left"] == ""
+    assert {entry["merged by"] for entry in found} == {"alice"}
+    assert "release: v1, merged by alice" in team.laptop.make("lineage", MODEL="v1").stdout
 
 
 def test_a_granted_permission_is_used(team: Team) -> None:

@@ -89,8 +89,10 @@ class Bare:
             raise GitError(done.returncode, done.stdout.decode(), done.stderr.decode())
         return done.stdout
 
-    def git(self, *command: str, cwd: Path | None = None) -> str:
-        return self.run(*command, cwd=cwd).decode(errors="replace").rstrip("\n")
+    def git(
+        self, *command: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> str:
+        return self.run(*command, env=env, cwd=cwd).decode(errors="replace").rstrip("\n")
 
     def lines(self, *command: str) -> list[str]:
         return self.git(*command).splitlines()
@@ -120,18 +122,18 @@ class Bare:
     def fetch(self, other: "Bare", commit: str, ref: str) -> None:
         self.git("fetch", "-q", str(other.path), f"+{commit}:{ref}")
 
-    def merged(self, base: str, head: str, message: str) -> str:
+    def merged(self, base: str, head: str, message: str, author: str = "GitHub") -> str:
         """A new commit that merges the head into the base; it moves no branch.
 
         Raises:
             Conflict: they cannot be merged.
         """
-        return self.git(
-            "commit-tree", self.merged_tree(base, head), "-p", base, "-p", head, "-m", message
-        )
+        tree, who = self.merged_tree(base, head), {"GIT_AUTHOR_NAME": author}
+        return self.git("commit-tree", tree, "-p", base, "-p", head, "-m", message, env=who)
 
-    def squashed(self, base: str, head: str, message: str) -> str:
-        return self.git("commit-tree", self.merged_tree(base, head), "-p", base, "-m", message)
+    def squashed(self, base: str, head: str, message: str, author: str) -> str:
+        tree, who = self.merged_tree(base, head), {"GIT_AUTHOR_NAME": author}
+        return self.git("commit-tree", tree, "-p", base, "-m", message, env=who)
 
     def merged_tree(self, base: str, head: str) -> str:
         try:

@@ -256,7 +256,7 @@ class GitHub:
             if rules.forbids_method(self, pull.base, method):
                 raise Refused(405, f"{NOUNS[method]} are not allowed on this repository.")
             old = str(self.git.tip(pull.base))
-            new = self.merged(pull, old, method, message)
+            new = self.merged(pull, old, method, message, by.account.login)
             self.git.set(f"refs/heads/{pull.base}", new)
             pull.merged, pull.state = new, "closed"
             pull.note("merged", by.account, commit_id=new)
@@ -264,15 +264,16 @@ class GitHub:
             self.ref_moved(f"refs/heads/{pull.base}", old, new, by)
         return new
 
-    def merged(self, pull: Pull, base: str, method: str, message: str) -> str:
+    def merged(self, pull: Pull, base: str, method: str, message: str, by: str) -> str:
+        """The commit: of a merge the author is who merges, of a squash who opened."""
         if method == "rebase":
             return self.git.rebased(base, pull.head_sha)
         if method == "squash":
             title = message or f"{pull.title} (#{pull.number})"
-            return self.git.squashed(base, pull.head_sha, title)
+            return self.git.squashed(base, pull.head_sha, title, pull.author.login)
         owner = pull.source_name.partition("/")[0]
         default = f"Merge pull request #{pull.number} from {owner}/{pull.head}\n\n{pull.title}"
-        return self.git.merged(base, pull.head_sha, message or default)
+        return self.git.merged(base, pull.head_sha, message or default, by)
 
     def set_state(self, issue: Issue, state: str, by: Token) -> None:
         """Close or reopen."""
