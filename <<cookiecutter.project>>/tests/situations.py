@@ -319,7 +319,7 @@ SITUATIONS: dict[str, dict[str, Any] | None] = {
     "accepted": blocked(accepted=ACCEPTED),
     "undecided": comparison("blocked", reasons=["undecided: the interval is too wide."]),
     "first": lone("first"),
-    "first champion": lone("first", target="release"),
+    "champion": lone("first", target="release"),
     "rollback": comparison("rollback", reasons=["its model was in production as v1"]),
     "unchanged": comparison("unchanged"),
     "regression": in_units(),

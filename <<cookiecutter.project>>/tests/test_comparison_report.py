@@ -48,7 +48,7 @@ def told(found: dict[str, Any], folder: Path) -> str:
         ("accepted", "⚠️ Accepted by `octocat` although blocked: worse for `carrier` `VX`"),
         ("undecided", "⛔ Blocked: undecided whether it is worse than `main`"),
         ("first", "🆕 First model: nothing to compare with yet"),
-        ("first champion", "🆕 First champion: there is none to compare with yet"),
+        ("champion", "🆕 First champion: there is none to compare with yet"),
         ("rollback", "↩️ Rollback: this model was in production before"),
         ("unchanged", "⚪ No change to the model"),
         ("regression", "✅ Better than `main`, gate passes"),
