@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--disable-quic", "--hide-scrollbars"),
     *("--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND"),
 )
+
+PATIENCE = 1200
+"""How often to look, twenty times a second, whether a page has opened."""
 
 
 class Browser:
@@ -64,7 +68,20 @@ class Browser:
         self.ask("Emulation.setDeviceMetricsOverride", self.session, **screen)
         scheme = [{"name": "prefers-color-scheme", "value": theme}]
         self.ask("Emulation.setEmulatedMedia", self.session, features=scheme)
-        self.ask("Page.navigate", self.session, url=page.resolve().as_uri())
+        address = page.resolve().as_uri()
+        self.ask("Page.navigate", self.session, url=address)
+        for _ in range(PATIENCE):
+            if self.is_at(address):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{page} did not open")
+
+    def is_at(self, address: str) -> bool:
+        """Whether scripts run in that page already: a navigation is answered before they do."""
+        try:
+            return bool(self.run("location.href") == address)
+        except AssertionError:  # between two pages there is nowhere to run
+            return False
 
     def run(self, script: str) -> Any:
         """What a script answers; a promise is awaited."""
