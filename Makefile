@@ -37,7 +37,8 @@ demo: $(VENV)/.cookiecutter ## generate a project and run it: DEST=folder, UNTIL
 	    "metrics: $(DEMO)/reports/metrics.json" "next:    cd $(DEMO) && make help"
 
 test: $(VENV)/.tests $(if $(FAST),,chromium postgresql) ## run all tests; FAST=1 runs those that take seconds
-	@pytest $(if $(FAST),-m "not slow") $(PYTEST)
+	@pytest $(if $(FAST),-m "not slow",$(if $(PYTEST),,-m "not slow")) $(PYTEST)
+	@$(if $(PYTEST)$(FAST),,pytest -m slow -n auto --maxprocesses 4 --dist loadfile)
 
 # The pictures of reports need a browser: without it, or the right to install it, they are skipped.
 chromium:
