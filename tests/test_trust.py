@@ -27,6 +27,8 @@ raise SystemExit("that is all")
 
 @pytest.fixture(scope="module")
 def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    hub.variables["TRAIN_RUNNER"] = "our-gpu"
+    hub.secrets |= SECRETS
     return prepared(hub, oven, tmp_path_factory.mktemp("laptop"))
 
 
