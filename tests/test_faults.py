@@ -31,7 +31,7 @@ def no_fault_is_left(hub: GitHub) -> Iterator[None]:
     """The next test must not meet the fault of this one."""
     yield
     hub.faults.clear()
-    hub.engine.gates.clear()
+    hub.engine.gate.waiting.clear()
 
 
 def change(team: Team, branch: str, **values: str) -> Pull:

@@ -45,7 +45,7 @@ def nothing_is_left(hub: GitHub) -> Iterator[None]:
     """The next test must not meet what this one arranged."""
     yield
     hub.faults.clear()
-    hub.engine.gates.clear()
+    hub.engine.gate.waiting.clear()
 
 
 def begin(team: Team, branch: str, **values: str) -> None:

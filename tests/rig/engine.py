@@ -39,7 +39,6 @@ class Engine:
     def __init__(self, hub: "GitHub") -> None:
         self.hub = hub
         self.gate = Gate(hub)
-        self.gates = self.gate.waiting
         self.processes: dict[Run, subprocess.Popen[str]] = {}
 
     @functools.cached_property
@@ -145,7 +144,7 @@ class Engine:
             "RIG_HUB": self.hub.host,
             "RIG_RUN": mark(run),
             "RIG_ARTIFACTS": str(self.hub.folder / "artifacts"),
-            "RIG_GATE": str(self.gate.port) if self.gates else "",
+            "RIG_GATE": str(self.gate.port) if self.gate.used else "",
         }
 
     # Its end

@@ -18,6 +18,7 @@ class Gate:
     def __init__(self, hub: "GitHub") -> None:
         self.hub = hub
         self.waiting: list[Moment] = []
+        self.used = False  # then later runs ask too: what one moment does may wait for another
         gate = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -28,6 +29,10 @@ class Gate:
         self.server = Listener(("127.0.0.1", 0), Handler)
         self.port = int(self.server.server_address[1])
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def add(self, moment: Moment) -> None:
+        self.used = True
+        self.waiting.append(moment)
 
     def asked(self, run: str, job: str, step: str) -> None:
         """Do what the test wants done now, once."""

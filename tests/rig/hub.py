@@ -404,7 +404,7 @@ class GitHub:
 
     def during(self, workflow: str, job: str, step: str, do: Callable[[], object]) -> None:
         """Call something when a `run` step begins, by its name or else its command; it waits."""
-        self.engine.gates.append((workflow, job, step, do))
+        self.engine.gate.add((workflow, job, step, do))
 
     def fault(self, kind: str, **how: Any) -> Fault:
         """Spoil requests of a kind: `POST /repos/{owner}/...`, git-upload-pack, git-receive-pack.
