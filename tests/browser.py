@@ -24,8 +24,9 @@ FLAGS = (
     *("--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND"),
 )
 
-PATIENCE = 1200
-"""How often to look, twenty times a second, whether a page has opened."""
+ATTEMPTS, PATIENCE = 10, 200
+"""How often to ask for a page, and to look, twenty times a second, whether it has opened: now and
+then Chromium drops what it is asked for while it still draws the page before."""
 
 
 class Browser:
@@ -69,11 +70,12 @@ class Browser:
         scheme = [{"name": "prefers-color-scheme", "value": theme}]
         self.ask("Emulation.setEmulatedMedia", self.session, features=scheme)
         address = page.resolve().as_uri()
-        self.ask("Page.navigate", self.session, url=address)
-        for _ in range(PATIENCE):
-            if self.is_at(address):
-                return
-            time.sleep(0.05)
+        for _ in range(ATTEMPTS):
+            self.ask("Page.navigate", self.session, url=address)
+            for _ in range(PATIENCE):
+                if self.is_at(address):
+                    return
+                time.sleep(0.05)
         raise AssertionError(f"{page} did not open")
 
     def is_at(self, address: str) -> bool:
