@@ -25,10 +25,11 @@ def with_a_python(project: BakedProject) -> BakedProject:
 
 
 def set_params(project: BakedProject, **values: str) -> None:
-    """Change numbers of params.yaml in place."""
+    """Change numbers of params.yaml in place; of one that is there twice (gate, promotion) the first."""
     text = project.read("params.yaml")
     for name, value in values.items():
-        text, count = re.subn(rf"(?m)^(\s+{name}: )([^#\n]*?)(\s*#.*)?$", rf"\g<1>{value}\3", text)
+        line = rf"(?m)^(\s+{name}: )([^#\n]*?)(\s*#.*)?$"
+        text, count = re.subn(line, rf"\g<1>{value}\3", text, count=1)
         assert count == 1, name
     project.write("params.yaml", text)
 
