@@ -25,7 +25,7 @@ def with_a_python(project: BakedProject) -> BakedProject:
 
 
 def set_params(project: BakedProject, **values: str) -> None:
-    """Change numbers of params.yaml in place; of one that is there twice (gate, promotion) the first."""
+    """Change numbers of params.yaml; of one that is there twice (gate, promotion) the first."""
     text = project.read("params.yaml")
     for name, value in values.items():
         line = rf"(?m)^(\s+{name}: )([^#\n]*?)(\s*#.*)?$"
