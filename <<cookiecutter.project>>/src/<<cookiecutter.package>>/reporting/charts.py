@@ -37,7 +37,8 @@ xychart-beta
   y-axis "{y}" {low} --> {high}
 {lines}
 ```"""
-"""Colours with a contrast of 3 on white and on GitHub's dark ground; bars would start below 0."""
+"""Colours with a contrast of 3 on white and on GitHub's dark ground. Bars start at the axis's end:
+they suit what is never negative."""
 
 
 class Axis(NamedTuple):
@@ -136,6 +137,22 @@ def chart(lines: dict[str, list[float]], share: bool) -> str:
         low=plain(low),
         high=plain(high),
         lines="\n".join(drawn),
+    )
+
+
+def columns(heights: list[float], names: list[str], x: str, y: str) -> str:
+    """Upright bars from 0 on, as a Mermaid chart; the names must differ.
+
+    Args:
+        x: what the names are, and `y` what the heights are.
+    """
+    return CHART.format(
+        x=x,
+        y=y,
+        categories=", ".join(f'"{name}"' for name in names),
+        low=0,
+        high=plain(bounds([0.0, *heights])[1]),
+        lines=f"  bar [{', '.join(map(plain, heights))}]",
     )
 
 
