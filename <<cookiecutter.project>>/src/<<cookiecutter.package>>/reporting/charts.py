@@ -37,8 +37,7 @@ xychart-beta
   y-axis "{y}" {low} --> {high}
 {lines}
 ```"""
-"""Colours with a contrast of 3 on white and on GitHub's dark ground. Bars start at the axis's end:
-they suit what is never negative."""
+"""Colours with a contrast of 3 on white and on GitHub's dark ground; bars would start below 0."""
 
 
 class Axis(NamedTuple):
@@ -140,11 +139,11 @@ def chart(lines: dict[str, list[float]], share: bool) -> str:
     )
 
 
-def columns(heights: list[float], names: list[str], x: str, y: str) -> str:
-    """Upright bars from 0 on, as a Mermaid chart; the names must differ.
+def polygon(heights: list[float], names: list[str], x: str, y: str) -> str:
+    """A histogram as a Mermaid chart: a line through the heights of its bars.
 
     Args:
-        x: what the names are, and `y` what the heights are.
+        names: of the bars, which must differ; `x` says what they are, `y` what the heights are.
     """
     return CHART.format(
         x=x,
@@ -152,7 +151,7 @@ def columns(heights: list[float], names: list[str], x: str, y: str) -> str:
         categories=", ".join(f'"{name}"' for name in names),
         low=0,
         high=plain(bounds([0.0, *heights])[1]),
-        lines=f"  bar [{', '.join(map(plain, heights))}]",
+        lines=f"  line [{', '.join(map(plain, heights))}]",
     )
 
 

@@ -17,7 +17,7 @@ from ..text import (
     table,
     tag,
 )
-from .charts import bar, columns, labels
+from .charts import bar, labels, polygon
 from .comparison import Moved, MovedSlice, Shadow
 
 Quote = Callable[[str], str]
@@ -126,14 +126,14 @@ def scored(task: Task) -> str:
 
 
 def chart(task: Task, found: Shadow) -> str:
-    """The histogram of the differences."""
+    """The histogram of the differences; its ends hold what lies beyond them too."""
     if found.width is None:
         return ""
     middle = len(found.bars) // 2
     names = labels([(place - middle) * found.width for place in range(len(found.bars))])
     heights = [100 * rows / found.rows for rows in found.bars]
     what = scored(task).capitalize()
-    return columns(heights, names, f"{what}, now less champion", "Held-out rows, %")
+    return polygon(heights, names, f"{what}, now less champion", "Held-out rows, %")
 
 
 def differences(task: Task, found: Shadow) -> str:
@@ -142,17 +142,13 @@ def differences(task: Task, found: Shadow) -> str:
         return f"Every {scored(task)} is the champion's."
     known = found.quantiles
     count = places(max(abs(known[key] or 0) for key in ("0.01", "0.99")) or found.largest, 2)
+    mean, largest = number(found.mean, count, sign=True), number(found.largest, count)
     most, far = (
         span(known[low], known[high], count, sign=True)
         for low, high in (("0.05", "0.95"), ("0.01", "0.99"))
     )
-    text = (
-        f"The {scored(task)} moves by {number(found.mean, count, sign=True)} on average: by {most} "
-    )
-    text += (
-        f"in 90{NARROW}% of the rows, by {far} in 98{NARROW}%, by {number(found.largest, count)} "
-    )
-    text += "at most"
+    text = f"The {scored(task)} moves by {mean} on average: by {most} in 90{NARROW}% of the rows, "
+    text += f"by {far} in 98{NARROW}%, by {largest} at most"
     if found.rank_correlation is None:
         return f"{text}."
     return f"{text}; rank correlation {number(found.rank_correlation)}."
@@ -160,16 +156,16 @@ def differences(task: Task, found: Shadow) -> str:
 
 def slices(task: Task, found: Shadow) -> str:
     """The slices with the most change, and how many there are beside them."""
-    if not found.slices:
+    if not (found.changed and found.slices):
         return ""
-    most = max(one.share for one in found.slices) or 1
-    head, align = ["Slice", "Change", "", "Rows"], "lrlr"
+    most = found.slices[0].share
+    head, align = ["Slice", "Changed", "", "Rows"], "lrlr"
     if found.up is not None:
         head[3:3], align = directions(task), "lrlrrr"
     body = [[*line(one, most), f"{one.rows:,}"] for one in found.slices]
     note = "The slices with the most change; the fewer the rows, the more of it may be chance."
     if rest := found.slices_judged - len(found.slices):
-        note += f" {rest:,} others change less."
+        note += f" Not listed: {rest:,} slice{'s' * (rest > 1)} with less."
     return f"{table(head, align, body)}\n\n<sub>{note}</sub>"
 
 
