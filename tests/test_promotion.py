@@ -107,6 +107,7 @@ def test_a_laptop_promotes_by_ordinary_runs(team: Team) -> None:
     assert model.jobs["train"] == model.jobs["publish"] == "skipped"
     body = pull.comments[0].body
     assert "`release`" in body and "at most 50" in body and "<b>Model card</b>" in body
+    assert "<b>Decisions</b>: " in body and "beside the champion, `release`, on the" in body
     assert shipped(team, pull) == tree(team, sha)
 
 

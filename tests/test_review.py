@@ -188,6 +188,24 @@ def test_production_is_compared_with_too(laptop: BakedProject, remote: Remote) -
     assert compare(laptop, base="origin/release")["verdict"] == "equal"
 
 
+def test_the_shadow_tells_which_decisions_change(project: BakedProject, tmp_path: Path) -> None:
+    """Of the model in production; one sentence where it is this one, or where there is none."""
+    laptop = project.copy(tmp_path)
+    said = laptop.make("shadow").stdout
+    found = json.loads(laptop.read("reports/shadow.json"))
+    assert 0 < found["changed"] < found["rows"] and found["clusters"] == 28
+    assert said.startswith("shadow: Decisions: ") and "champion, release, on the" in said
+    assert "reports/shadow.json" not in laptop.run("git", "status", "--porcelain").stdout
+    for command, sentence in (
+        (("update-ref", "refs/remotes/origin/release", "main"), "this model is the champion"),
+        (("update-ref", "-d", "refs/remotes/origin/release"), "there is no champion yet"),
+    ):
+        laptop.run("git", *command)
+        said = laptop.make("shadow").stdout
+        assert sentence in said and said.count("\n") == 1
+        assert not laptop.has("reports/shadow.json")
+
+
 def test_another_base_by_its_revision(laptop: BakedProject, project: BakedProject) -> None:
     first = head(project, "main~1")
     found = compare(laptop, base="main~1")

@@ -267,6 +267,45 @@ def lone(verdict: str, **parts: Any) -> dict[str, Any]:
     return found
 
 
+def shadow(kind: str = "binary", names: list[str] | None = None, **parts: Any) -> dict[str, Any]:
+    """Which decisions of the champion change, as `compare` writes it."""
+    ordered = kind != "multiclass"
+    share: dict[str, Any] = {
+        "rows": 1000,
+        "clusters": 56,
+        "changed": 21,
+        "share": 0.021,
+        "low": 0.017,
+    }
+    share |= {"high": 0.025, "up": 0.006 if ordered else None}
+    slices = [{**share, "slice": "carrier", "group": name} for name in names or ["AA", "BB"]]
+    found = {
+        **share,
+        "against": "production",
+        "limit": {"binary": 0.5, "regression": 1234.5}.get(kind),
+        "right": 12,
+        "right_before": 9,
+        "moves": [] if ordered else [{"from": 0, "to": 2, "rows": 15}],
+        "mean": 0.002,
+        "quantiles": {"0.01": -0.07, "0.05": -0.04, "0.5": 0.0, "0.95": 0.04, "0.99": 0.05},
+        "largest": 0.17,
+        "rank_correlation": 0.989,
+        "width": 0.02,
+        "bars": [3, 9, 27, 73, 162, 306, 317, 87, 13, 2, 1],
+        "slices": slices,
+        "slices_judged": 14,
+    }
+    return {**found, **parts}
+
+
+def promotion() -> dict[str, Any]:
+    """A comparison with the champion, on the way to `release`."""
+    beside = shadow(against="base")
+    found = comparison("better", target="release", production=None, shadow=beside)
+    found["models"] |= {"base": model("release", "b"), "production": None}
+    return {**found, "slices_production": []}
+
+
 def in_units() -> dict[str, Any]:
     """A comparison of two regressions, one of whose metrics has no interval."""
     metrics = {
@@ -276,7 +315,10 @@ def in_units() -> dict[str, Any]:
     }
     production = {name: {**one} for name, one in metrics.items()}
     found = comparison("better", kind="regression", metric="mae", metrics=metrics)
-    return {**found, "production": production, "slices": [], "slices_production": []}
+    found |= {"production": production, "slices": [], "slices_production": []}
+    units: dict[str, Any] = {"mean": 12.0, "largest": 9345.6, "width": 500.0}
+    ends = {"0.01": -2345.6, "0.05": -1234.5, "0.5": 3.2, "0.95": 987.6, "0.99": 2345.6}
+    return {**found, "shadow": shadow("regression", **units, quantiles=ends)}
 
 
 def classes() -> dict[str, Any]:
@@ -286,7 +328,7 @@ def classes() -> dict[str, Any]:
         "macro_loss": change(0.6, -0.1, None, lower=True),
     }
     found = comparison("better", kind="multiclass", metric="macro_auc", metrics=metrics)
-    return {**found, "production": None}
+    return {**found, "production": None, "shadow": shadow("multiclass", against="base")}
 
 
 def hostile() -> dict[str, Any]:
@@ -303,6 +345,7 @@ def hostile() -> dict[str, Any]:
     found["rules"] += [
         rule(name, "blocks", name) | {"limit": name, "found": name} for name in HOSTILE
     ]
+    found["shadow"] = shadow(names=HOSTILE)
     found["models"]["base"] = model(HOSTILE[2], "b", scored="again", why=bad)
     found["models"]["production"] = model(HOSTILE[5], "c", scored="no", why=HOSTILE[3])
     return found
@@ -320,6 +363,7 @@ SITUATIONS: dict[str, dict[str, Any] | None] = {
     "undecided": comparison("blocked", reasons=["undecided: the interval is too wide."]),
     "first": lone("first"),
     "champion": lone("first", target="release"),
+    "promotion": promotion(),
     "rollback": comparison("rollback", reasons=["its model was in production as v1"]),
     "unchanged": comparison("unchanged"),
     "regression": in_units(),

@@ -19,6 +19,7 @@ from situations import (
     lone,
     model,
     rule,
+    shadow,
     write,
 )
 
@@ -240,6 +241,22 @@ def test_a_damaged_comparison_names_the_command(tmp_path: Path, content: str) ->
     results.put("reports/comparison.json", content)
     with pytest.raises(errors.ProjectError, match="make compare"):
         results.report()
+
+
+def test_a_promotion_tells_whose_decisions_change(tmp_path: Path) -> None:
+    """In one line that a reviewer can decide on; behind it are the rows, a chart and the slices."""
+    written = write("promotion", tmp_path).replace(text.NARROW, " ")
+    assert (
+        "<b>Decisions</b>: 2.1 % change (95 % interval 1.7 to 2.5): 0.6 % become "
+        "<code>late</code>, 1.5 % no longer are</summary>"
+    ) in written
+    assert (
+        "beside the champion, `release`, on the 1,000 held-out rows in 56 clusters of `date`, the "
+        "last 8 weeks, 2013-05-06 to 2013-06-30. "
+    ) in written
+    assert 'x-axis "Score, now less champion" ["−0.10", "−0.08"' in written
+    assert "| `AA` <sub>`carrier`</sub> | 2.1 % <sub>(1.7 to 2.5)</sub> | " in written
+    assert "the champion, `v3`" in told(comparison("equal", shadow=shadow()), tmp_path)
 
 
 def harmless(written: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from . import paired
+from . import paired, shadow
 from .errors import ProjectError
 from .gate import GREEN, Facts, judge
 from .metrics import LOWER_IS_BETTER, Metric, effective, named, plain
@@ -78,6 +78,7 @@ def compare(
     base_system: dict[str, Any] | None = None,
     unchanged: bool | None = None,
     obstacles: dict[str, str] | None = None,
+    champion: str = "production",
 ) -> dict[str, Any]:
     """What `comparison.json` holds.
 
@@ -90,6 +91,7 @@ def compare(
         unchanged: whether the model's file and the held-out rows are the base's; None: so it is
             where all scores are.
         obstacles: why a baseline that exists, `base` or `production`, cannot be scored; it blocks.
+        champion: which of the two is the model in production.
     """
     tables = {"now": now, "base": base, "production": production}
     given = {name: table for name, table in tables.items() if table is not None}
@@ -114,7 +116,10 @@ def compare(
         unchanged=same if unchanged is None else same and unchanged,
         obstacles=obstacles or {},
     )
-    return result(facts, gate, describe(rows, facts, whole, task, gate))
+    described = describe(rows, facts, whole, task, gate)
+    if champion in given:
+        described["shadow"] = shadow.measure(rows, champion, task, gate)
+    return result(facts, gate, described)
 
 
 Whole = dict[str, tuple[float, dict[str, Paired]]]
@@ -166,6 +171,7 @@ def empty(task: Task, gate: Gate) -> dict[str, Any]:
         "production": None,
         "slices": [],
         "slices_production": [],
+        "shadow": None,
         "warnings": [],
         "gate": msgspec.to_builtins(gate),
         "gate_from": "now",

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "obtain": ("bring an output of any commit from the store", ["commit", "path", "folder"]),
     "stored": ("check that the store holds what dvc.lock names", []),
     "review": ("hold the model against the baselines", ["base", "output"]),
+    "shadow": ("say which decisions of the champion would change", ["output"]),
     "verdict": ("print the verdict as a step's outputs", ["comparison"]),
     "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
@@ -99,6 +100,12 @@ def review(base: str, output: str) -> None:
     from . import review
 
     review.run(params(), Path.cwd(), base, Path(output))
+
+
+def shadow(output: str) -> None:
+    from . import shadow
+
+    shadow.run(params(), Path.cwd(), Path(output))
 
 
 def verdict(comparison: str) -> None:

@@ -162,6 +162,7 @@ def scored(
         base_system=base.json(SYSTEM) if base.trained else None,
         unchanged=False,
         obstacles={name: s.why for name, s in sides.items() if s and s.scored == "no"},
+        champion="base" if base.name == RELEASE else "production",
     )
 
 

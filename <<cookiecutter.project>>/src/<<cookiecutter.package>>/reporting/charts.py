@@ -139,6 +139,22 @@ def chart(lines: dict[str, list[float]], share: bool) -> str:
     )
 
 
+def polygon(heights: list[float], names: list[str], x: str, y: str) -> str:
+    """A histogram as a Mermaid chart: a line through the heights of its bars.
+
+    Args:
+        names: of the bars, which must differ; `x` says what they are, `y` what the heights are.
+    """
+    return CHART.format(
+        x=x,
+        y=y,
+        categories=", ".join(f'"{name}"' for name in names),
+        low=0,
+        high=plain(bounds([0.0, *heights])[1]),
+        lines=f"  line [{', '.join(map(plain, heights))}]",
+    )
+
+
 def plain(value: float) -> str:
     """A number as Mermaid reads it: no exponent, no comma."""
     return f"{value:.6f}".rstrip("0").rstrip(".")

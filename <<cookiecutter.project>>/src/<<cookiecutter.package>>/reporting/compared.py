@@ -1,14 +1,15 @@
-"""The closed sections of a comparison: gate, changes, metrics, slices, production."""
+"""The closed sections of a comparison: gate, changes, decisions, metrics, slices, production."""
 
 import json
 from typing import Any
 
 from ..text import NARROW, WORD_LIMIT, Section, clean, code, fence, number, prose, tag
 from ..text import table as plain
-from . import alone
+from . import alone, shadow
 from .comparison import Change, Comparison, Model
 from .facts import Facts
 from .groups import leads, slice_body, slices, verdicts
+from .sides import outside
 from .tables import Line, drawn, shared, signed
 from .wording import decimals, heading
 
@@ -26,6 +27,7 @@ def sections(facts: Facts, found: Comparison) -> list[Section | None]:
     """All sections of a comparison, the most wanted first."""
     parts = [gate(found), changed(found)]
     parts += [all_metrics(facts, found)] if leads(found) else []
+    parts += [decisions(facts, found)]
     return [*parts, slices(facts, found), production(facts, found), simple(facts)]
 
 
@@ -174,6 +176,15 @@ def production(facts: Facts, found: Comparison) -> Section | None:
         text += f"; slices: {verdicts(found.slices_production)}"
         parts.append(slice_body(facts, found, found.slices_production, "Production"))
     return Section("Against production", text, "\n\n".join(parts))
+
+
+def decisions(facts: Facts, found: Comparison) -> Section | None:
+    """What changes for whom, if this model takes the champion's place."""
+    if found.shadow is None:
+        return None
+    champion = base_name(found) if found.shadow.against == "base" else production_name(found)
+    which, name = outside(facts), facts.confidence
+    return shadow.section(facts.params.task, found.shadow, champion, which, name)
 
 
 def simple(facts: Facts) -> Section:

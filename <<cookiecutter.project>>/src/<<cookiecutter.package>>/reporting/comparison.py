@@ -41,6 +41,53 @@ class Slice(Change, frozen=True, kw_only=True):
     result: str
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """How many decisions are not the champion's, on some rows; `up` is None of many classes."""
+
+    rows: int
+    clusters: int
+    changed: int
+    share: float
+    low: float | None
+    high: float | None
+    up: float | None
+
+    @property
+    def down(self) -> float | None:
+        return None if self.up is None else max(self.share - self.up, 0)
+
+
+class MovedSlice(Moved, frozen=True):
+    slice: str
+    group: str
+
+
+class Move(msgspec.Struct, frozen=True, rename={"old": "from", "new": "to"}):
+    """A change from one class to another."""
+
+    old: int
+    new: int
+    rows: int
+
+
+class Shadow(Moved, frozen=True):
+    """The model beside the champion, as `shadow` measures it."""
+
+    against: Literal["base", "production"]
+    limit: float | None
+    right: int
+    right_before: int
+    moves: list[Move]
+    mean: float | None
+    quantiles: dict[str, float | None]
+    largest: float | None
+    rank_correlation: float | None
+    width: float | None
+    bars: list[int]
+    slices: list[MovedSlice]
+    slices_judged: int
+
+
 class Rule(msgspec.Struct, frozen=True):
     name: str
     limit: str | None
@@ -103,6 +150,7 @@ class Comparison(msgspec.Struct, frozen=True):
     production: dict[str, Change] | None = None
     slices: list[Slice] = []
     slices_production: list[Slice] = []
+    shadow: Shadow | None = None
     rules: list[Rule] = []
     warnings: list[str] = []
     accepted: Accepted | None = None
