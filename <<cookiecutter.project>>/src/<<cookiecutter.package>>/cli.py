@@ -39,7 +39,10 @@ COMMANDS = {
         "write the report",
         ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
     ),
-    "card": ("write the model card", ["metrics", "data", "system", "plots", "lock", "output"]),
+    "card": (
+        "write the model card",
+        ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
+    ),
     "preview": ("show a report as GitHub would", ["report", "assets", "output"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "registry": ("make MLflow's registry agree with release", ["plan|reconcile", "commit"]),
