@@ -41,8 +41,9 @@ src/PACKAGE/ingest.py src/PACKAGE/keys.py src/PACKAGE/metrics.py src/PACKAGE/mod
 src/PACKAGE/paired.py src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/predictions.py
 src/PACKAGE/registry.py src/PACKAGE/reporting/__init__.py src/PACKAGE/reporting/alone.py
 src/PACKAGE/reporting/card.py src/PACKAGE/reporting/charts.py src/PACKAGE/reporting/compared.py
-src/PACKAGE/reporting/comparison.py src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/facts.py
-src/PACKAGE/reporting/fairness.py src/PACKAGE/reporting/groups.py
+src/PACKAGE/reporting/comparison.py src/PACKAGE/reporting/cost.py
+src/PACKAGE/reporting/datasheet.py src/PACKAGE/reporting/distribution.py
+src/PACKAGE/reporting/facts.py src/PACKAGE/reporting/fairness.py src/PACKAGE/reporting/groups.py
 src/PACKAGE/reporting/preview.py src/PACKAGE/reporting/problem.py
 src/PACKAGE/reporting/provenance.py src/PACKAGE/reporting/purpose.py
 src/PACKAGE/reporting/report.py src/PACKAGE/reporting/sections.py src/PACKAGE/reporting/sides.py
@@ -54,10 +55,11 @@ src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py tests/conftest
 tests/histories.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
 tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
 tests/sample/2013-06.parquet tests/situations.py tests/test_audit.py tests/test_card.py
-tests/test_cli.py tests/test_compare.py tests/test_comparison_report.py tests/test_evaluate.py
-tests/test_fairness.py tests/test_gate.py tests/test_history.py tests/test_ingest.py
-tests/test_model.py tests/test_params.py tests/test_predict.py tests/test_projection.py
-tests/test_report.py tests/test_split.py tests/test_train.py tests/test_validate.py
+tests/test_cli.py tests/test_compare.py tests/test_comparison_report.py tests/test_datasheet.py
+tests/test_evaluate.py tests/test_fairness.py tests/test_gate.py tests/test_history.py
+tests/test_ingest.py tests/test_model.py tests/test_params.py tests/test_predict.py
+tests/test_projection.py tests/test_report.py tests/test_split.py tests/test_train.py
+tests/test_validate.py
 """
 
 

@@ -110,7 +110,8 @@ def test_the_pipeline_measures_it_over_columns_that_are_no_feature(
     load("evaluate").run(wanted, *paths, *(tmp_path / name for name in names))
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert found.pop("fairness")[0]["column"] == column
-    assert found == json.loads((made / "metrics.json").read_text())
+    known = json.loads((made / "metrics.json").read_text())
+    assert found == {name: value for name, value in known.items() if name != "fairness"}
     for name in names[0], "plots/slices.csv":
         assert (tmp_path / name).read_bytes() == (made / name).read_bytes()
 

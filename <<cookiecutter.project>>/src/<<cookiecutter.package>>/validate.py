@@ -136,7 +136,11 @@ def window(rows: pl.LazyFrame, time: str | None) -> dict[str, Any]:
     if time is None:
         return {}
     day = pl.col(time).cast(pl.Date)
-    first, last = rows.select(day.min(), day.max().alias("last")).collect(engine="streaming").row(0)
+    first, last = (
+        rows.select(day.min().alias("first"), day.max().alias("last"))
+        .collect(engine="streaming")
+        .row(0)
+    )
     return {"from": str(first), "until": str(last)}
 
 

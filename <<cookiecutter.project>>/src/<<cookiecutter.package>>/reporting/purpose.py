@@ -111,7 +111,7 @@ def use(facts: Facts) -> str:
 def limits(facts: Facts) -> str:
     """Where it ends: what people know of it, and what was not measured."""
     known = [sentence(prose(limit, 2000)) for limit in facts.params.card.limits]
-    if not facts.params.evaluate.sensitive:
+    if not facts.metrics.get("fairness"):
         known.append("Fairness was not measured: `evaluate.sensitive` names no column.")
     return "\n".join(["**Limits**", "", *(f"- {limit}" for limit in known)]) if known else ""
 
