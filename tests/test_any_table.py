@@ -83,12 +83,13 @@ def test_three_files_turn_the_project_into_a_regression(bake: Bake) -> None:
     params["ingest"] = {"until": None, "houses": 6000}
     params["train"]["estimator"] = "sklearn.ensemble.HistGradientBoostingRegressor"
     params["train"]["arguments"] = {"max_iter": 60}
-    params["evaluate"]["slices"] = ["quarter"]
+    params["evaluate"] |= {"slices": ["quarter"], "sensitive": ["quarter"]}
+    params["evaluate"]["min_slice_rows"] = 100
     params["gate"] |= {"margin": 500, "floors": {"rmse": 60_000}, "jump": 10_000}
     project.write("params.yaml", yaml.safe_dump(params, sort_keys=False))
     project.write("src/flight_delays/ingest.py", INGEST.lstrip())
     project.write("src/flight_delays/schema.py", SCHEMA.lstrip())
-    output = project.make("repro", "sample", "check", "report").stdout
+    output = project.make("repro", "sample", "check", "report", "card", "datasheet").stdout
     assert "RMSE" in output
     metrics = json.loads(project.read("reports/metrics.json"))
     assert metrics["rmse"]["value"] < metrics["rmse"]["dummy"]["value"]
@@ -96,6 +97,8 @@ def test_three_files_turn_the_project_into_a_regression(bake: Bake) -> None:
     report = project.read("reports/report.md")
     assert "independent" in report
     assert (project.path / "reports/plots/residuals.csv").exists()
+    assert "MAE, difference" in project.read("reports/card.md")
+    assert "| `price` | target |" in project.read("reports/datasheet.md")
     project.write("new.csv", "house,size,rooms,quarter\n90001,100,3,Q1\n90002,,4,\n")
     project.make("predict", INPUT="new.csv", OUTPUT="scores.csv")
     assert len(project.read("scores.csv").splitlines()) == 3

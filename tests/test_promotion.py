@@ -224,6 +224,7 @@ def merged(team: Team, **inputs: str) -> Run:
     run = dispatch(team, **inputs)
     assert run.conclusion == "success", said(run)
     (pull,) = opened(team)
+    pull.approve(team.hub.people.get("bob") or team.hub.person("bob"))
     pull.merge(team.person)
     return of(team.hub.run(), "release")
 
@@ -247,11 +248,12 @@ def test_a_merge_tags_and_publishes_the_model(team: Team) -> None:
     (release,) = hub.releases
     assert release["tag_name"] == f"v{position}"
     assert hub.git.git("rev-parse", f"v{position}").strip() == hub.git.tip("release")
-    (asset,) = release["assets"]
-    model = hub.assets[asset["id"]]
+    model, sheet = (hub.assets[asset["id"]] for asset in release["assets"])
     assert hashlib.md5(model).hexdigest() in release["body"]
     assert model == (team.laptop.path / "models/model.skops").read_bytes()
     assert "## Model card" in release["body"] and "Rollback" not in release["body"]
+    assert sheet.startswith(b"## Data sheet") and "Approved by `bob`" in release["body"]
+    assert "| ROC AUC |" in release["body"].split("## Model card")[0]
     assert len(hub.attestations) == 1
 
 
@@ -277,7 +279,7 @@ def test_an_upload_that_was_cut_off_is_made_again(team: Team, tmp_path: Path) ->
     assert of(hub.run(), "release").conclusion == "success"
     release = hub.releases[-1]
     assert "**Rollback**" in release["body"] and "Too many `@alerts`" in release["body"]
-    assert len(release["assets"]) == 1 and len(hub.releases) == 2
+    assert len(release["assets"]) == 2 and len(hub.releases) == 2
     with sqlite3.connect(registry) as database:
         question = "select value from model_version_tags natural join registered_model_aliases"
         tags = {value for (value,) in database.execute(f"{question} where alias = 'champion'")}

@@ -48,7 +48,13 @@ SETTINGS: dict[str, Any] = {
         "importance_rows": 500,
         "importance_repeats": 3,
     },
-    "evaluate": {"slices": ["carrier"], "min_slice_rows": 400, "confidence": 0.95, "bins": 10},
+    "evaluate": {
+        "slices": ["carrier"],
+        "sensitive": [],
+        "min_slice_rows": 400,
+        "confidence": 0.95,
+        "bins": 10,
+    },
     "predict": {"bad_rows": "reject", "rows_at_once": 100},
     "gate": {
         "margin": 0.01,
@@ -66,6 +72,16 @@ SETTINGS: dict[str, Any] = {
     },
     "promotion": {},
     "store": {"remote": "origin", "ref": "refs/dvc/store", "limit_mib": 100},
+    "card": {
+        "purpose": "Ranks flights by risk.",
+        "owner": "acme",
+        "risk": "minimal",
+        "limits": ["Weather is as observed."],
+        "data_licence": "CC0-1.0",
+        "oversight": "",
+        "data_governance": "",
+        "record_keeping": "",
+    },
 }
 SYSTEM = {
     "model": "a" * 32,
@@ -114,6 +130,8 @@ class Results:
             "holdout": {"rows": 1000, "clusters": 56, "effective_clusters": 55.6},
             "roc_auc": metric((0.744, 0.717, 0.770)),
         }
+        self.data: dict[str, Any] = {"rows": 5000, "columns": 17, "files": 6}
+        self.data |= {"from": "2013-01-01", "until": "2013-06-30"}
         self.system: dict[str, Any] | None = dict(SYSTEM)
         self.plots = dict(PLOTS)
         self.comparison: dict[str, Any] | None = None
@@ -135,7 +153,7 @@ class Results:
     def lay(self) -> None:
         """Write the files that a report reads."""
         metrics = self.put("reports/metrics.json", json.dumps(self.metrics))
-        self.put("reports/data.json", json.dumps({"rows": 5000, "columns": 17, "files": 6}))
+        self.put("reports/data.json", json.dumps(self.data))
         if self.system is not None:
             self.put("reports/system.json", json.dumps(self.system))
         for name, content in self.plots.items():
@@ -146,7 +164,10 @@ class Results:
             "split": {
                 "outs": [{"path": f"data/{n}", "md5": n[0] * 32} for n in ("train", "holdout")]
             },
-            "train": {"outs": [model]},
+            "train": {
+                "deps": [{"path": "requirements/train.lock", "md5": "e" * 32}],
+                "outs": [model],
+            },
             "evaluate": {"outs": [{"path": "reports/metrics.json", "md5": out}]},
         }
         self.put("dvc.lock", yaml.safe_dump({"stages": stages}))

@@ -295,3 +295,61 @@ def test_the_gate_trains_nothing() -> None:
     """No stage depends on its section or its module."""
     stages = (ROOT / "dvc.yaml").read_text()
     assert "gate" not in stages and "compare" not in stages
+
+
+HIGH = {
+    "purpose": "Ranks applicants.",
+    "owner": "acme",
+    "risk": "high",
+    "limits": [],
+    "data_licence": "CC0-1.0",
+    "oversight": "A recruiter decides.",
+    "data_governance": "All applications of 2025, examined by sex and age.",
+    "record_keeping": "Every score, for ten years.",
+}
+
+
+def card(**changes: str) -> Any:
+    return load("params").convert(HIGH | changes, load("params").Card)
+
+
+def dutiful(found: dict[str, Any], **changes: str) -> dict[str, Any]:
+    """A comparison's outcome once the card was looked at."""
+    params = load("params").load(ROOT / "params.yaml")
+    changed = msgspec.structs.replace(params, card=card(**changes))
+    told: dict[str, Any] = load("gitops.review").dutiful(changed, found)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("field", "article"), [("oversight", 14), ("data_governance", 10), ("record_keeping", 12)]
+)
+@pytest.mark.parametrize("verdict", ["better", "unchanged", "first", "worse"])
+def test_a_high_risk_system_says_what_the_act_asks(verdict: str, field: str, article: int) -> None:
+    """Or the gate blocks, with one sentence that names the field; no other reason is hidden."""
+    judged = {"verdict": verdict, "reasons": ["told before"], "rules": []}
+    found = dutiful(judged, **{field: " "})
+    assert found["verdict"] == ("worse" if verdict == "worse" else "blocked")
+    assert found["reasons"][:-1] == (["told before"] if verdict == "worse" else [])
+    assert found["reasons"][-1].startswith(f"card.{field} in params.yaml is empty")
+    assert f"Article {article} asks" in found["reasons"][-1]
+    (rule,) = found["rules"]
+    assert (rule["name"], rule["result"]) == ("card", "blocks") and "accept" not in rule["unblock"]
+    assert load("gitops.review").unfilled(found)
+
+
+def test_two_empty_fields_are_one_sentence() -> None:
+    rule = load("gate").duties(card(oversight="", record_keeping=""))
+    assert rule.reason.startswith("card.oversight and card.record_keeping in params.yaml are empty")
+
+
+def test_a_card_that_is_filled_in_passes() -> None:
+    """And other classes are not asked, nor is a model that goes back to production."""
+    judged = {"verdict": "equal", "reasons": ["so it is"], "rules": []}
+    found = dutiful(judged)
+    assert found["verdict"] == "equal" and found["rules"][0]["result"] == "passes"
+    assert not load("gitops.review").unfilled(found)
+    empty = dict.fromkeys(("oversight", "data_governance", "record_keeping"), "")
+    assert dutiful(judged, risk="limited", **empty) == judged
+    back = judged | {"verdict": "rollback"}
+    assert dutiful(back, **empty) == back

@@ -38,6 +38,12 @@ def refusal(tmp_path: Path, path: str, value: Any) -> str:
         ("task.metric", "elo", "task.metric is 'elo'; a"),
         ("train", None, "train is None; expected `object`"),
         ("train.estimator", "rm -rf /", "train.estimator is 'rm -rf /'"),
+        ("evaluate.sensitive", ["score"], "evaluate.sensitive names 'score', which the"),
+        ("card.risk", "none", "card.risk is 'none'; it must be one of minimal, limited, high"),
+        ("card.risk", "unacceptable", "Article 5 of the EU AI Act prohibits"),
+        ("card.purpose", " ", "card.purpose is ' '; expected"),
+        ("card.oversight", None, "card.oversight is None; expected `str`"),
+        ("card.typo", "", "card.typo is not a known key; the keys of card are purpose, owner"),
     ],
 )
 def test_a_wrong_value_is_refused(tmp_path: Path, path: str, value: Any, words: str) -> None:

@@ -39,7 +39,11 @@ COMMANDS = {
         "write the report",
         ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
     ),
-    "card": ("write the model card", ["metrics", "data", "system", "plots", "lock", "output"]),
+    "card": (
+        "write the model card",
+        ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
+    ),
+    "datasheet": ("write the data sheet", ["train", "holdout", "lock", "output"]),
     "preview": ("show a report as GitHub would", ["report", "assets", "output"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "registry": ("make MLflow's registry agree with release", ["plan|reconcile", "commit"]),
@@ -49,7 +53,7 @@ COMMANDS = {
 
 ELSEWHERE = {
     **dict.fromkeys(("push", "pull"), "storage.store"),
-    **{name: f"reporting.{name}" for name in ("report", "card")},
+    **{name: f"reporting.{name}" for name in ("report", "card", "datasheet")},
 }
 """Modules that have not the name of their command."""
 

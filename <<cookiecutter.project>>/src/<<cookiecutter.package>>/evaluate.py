@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from . import metrics
+from . import fairness, metrics
 from .errors import ProjectError
 from .metrics import DIGITS, Codes, Estimate, Interval, Metric, Values, plain
 from .params import Params
@@ -29,7 +29,8 @@ def run(
     Args:
         predictions: Parquet with the columns key, cluster, truth, score, and one for each slice;
             of many classes the score is an array with the chance of each.
-        summary: JSON with the metrics, their intervals, and the gain over the simple models.
+        summary: JSON with the metrics, their intervals, and the gain over the simple models; and
+            the fairness over the sensitive columns, where some are declared.
         plots: a folder of CSV files: slices, calibration, importance; roc of a binary task,
             residuals of a regression.
 
@@ -40,10 +41,13 @@ def run(
     rows = join(params, holdout, scores)
     for folder in (predictions.parent, summary.parent, plots):
         folder.mkdir(parents=True, exist_ok=True)
-    rows.drop(SIMPLE).write_parquet(predictions)
+    kept = ["key", "cluster", "truth", "score", *options.slices]
+    rows.select(kept).write_parquet(predictions)
 
     measured = metrics.named(task.kind, task.threshold)
     found = summarize(rows, measured, params)
+    if options.sensitive:
+        found["fairness"] = fairness.measure(rows, params)
     summary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     truth, score = values(rows, "truth"), values(rows, "score")
     write(slices(rows, measured[task.metric], params), plots / "slices.csv")
@@ -60,17 +64,19 @@ def run(
 
 
 def join(params: Params, holdout: Path, scores: Path) -> pl.DataFrame:
-    """The held-out rows with their scores: key, cluster, truth, score, linear, dummy, slices.
+    """The held-out rows with their scores: key, cluster, truth, score, linear, dummy, slices,
+    sensitive columns.
 
     Raises:
         ProjectError: as `run`.
     """
-    task = params.task
+    task, options = params.task, params.evaluate
+    named = list(dict.fromkeys([*options.slices, *options.sensitive]))
     held = pl.scan_parquet(sorted(holdout.glob("*.parquet"))).select(
         pl.col(task.key).alias("key"),
         pl.col(task.cluster or task.key).alias("cluster"),
         pl.col(task.target).cast(pl.Float64).alias("truth"),
-        *params.evaluate.slices,
+        *named,
     )
     given = pl.scan_parquet(scores)
     rows = held.join(given, on="key", how="left", maintain_order="left").collect()
@@ -84,7 +90,7 @@ def join(params: Params, holdout: Path, scores: Path) -> pl.DataFrame:
             f"{scores} does not hold one finite score for each of the {rows.height:,} held-out "
             f"rows ({bad.height:,} have none): `make repro` scores them again"
         )
-    return rows.select("key", "cluster", "truth", "score", *SIMPLE, *params.evaluate.slices)
+    return rows.select("key", "cluster", "truth", "score", *SIMPLE, *named)
 
 
 def values(rows: pl.DataFrame, column: str) -> Values:

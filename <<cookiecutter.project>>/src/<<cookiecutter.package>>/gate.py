@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 
 from .metrics import LOWER_IS_BETTER
 from .paired import Paired, Slice
-from .params import Gate
+from .params import DUTIES, Card, Gate
 from .reporting.wording import title
 from .text import clean, number, places, short
 
@@ -355,6 +355,21 @@ def slower(facts: Facts, gate: Gate) -> Rule:
         f"{limit}"
     )
     return Rule(rule, limit, found, "blocks", f"a lighter model, {ACCEPT}", reason)
+
+
+def duties(card: Card) -> Rule:
+    """What the EU AI Act asks of a high-risk system is written down: no label accepts less."""
+    limit = "a high-risk system says what the EU AI Act asks"
+    if card.risk != "high":
+        return Rule("card", limit, f"the class is {card.risk}", SKIP)
+    empty = [name for name in DUTIES if not getattr(card, name).strip()]
+    if not empty:
+        return Rule("card", limit, "so it does", "passes")
+    names = " and ".join(f"card.{name}" for name in empty)
+    asked = "; ".join(f"Article {DUTIES[name][0]} asks {DUTIES[name][1]}" for name in empty)
+    reason = f"{names} in params.yaml {'is' if len(empty) == 1 else 'are'} empty: of a system "
+    reason += f"of the class high the EU AI Act wants to know that ({asked})"
+    return Rule("card", limit, f"{names}: empty", "blocks", "write it into params.yaml", reason)
 
 
 def figure(system: dict[str, Any] | None, name: str) -> float | None:

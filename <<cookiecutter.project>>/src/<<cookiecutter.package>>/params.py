@@ -11,6 +11,7 @@ import yaml
 from .errors import ProjectError
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=r"\S")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
@@ -23,6 +24,18 @@ METRICS = {
     "regression": ("mae", "rmse", "r2"),
     "multiclass": ("roc_auc", "log_loss", "brier", "accuracy"),
 }
+
+
+OWN = {"key", "cluster", "truth", "score", "linear", "dummy"}
+"""Columns of the predictions that no column of the table may be called."""
+
+DUTIES = {
+    "oversight": (14, "who can step in, and how"),
+    "data_governance": (10, "how the data were chosen, and examined for bias"),
+    "record_keeping": (12, "what is logged, and for how long"),
+}
+"""Fields of `card` that the AI Act, Regulation (EU) 2024/1689, asks of a system of the class
+`high`: the article, and what it wants to know."""
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +87,7 @@ class Train(Strict, frozen=True):
 
 class Evaluate(Strict, frozen=True):
     slices: list[Name]
+    sensitive: list[Name]
     min_slice_rows: Count
     confidence: Annotated[float, msgspec.Meta(ge=0.5, lt=1)]
     bins: Annotated[int, msgspec.Meta(ge=2, le=100)]
@@ -107,6 +121,19 @@ class Store(Strict, frozen=True):
     limit_mib: Count
 
 
+class Card(Strict, frozen=True):
+    """What people say of a model: no run can know it."""
+
+    purpose: Text
+    owner: Name
+    risk: Literal["minimal", "limited", "high", "unacceptable"]
+    limits: list[Text]
+    data_licence: Name
+    oversight: str
+    data_governance: str
+    record_keeping: str
+
+
 class Params(Strict, frozen=True):
     task: Task
     ingest: Ingest
@@ -118,6 +145,7 @@ class Params(Strict, frozen=True):
     gate: Gate
     promotion: dict[str, Any]
     store: Store
+    card: Card
 
     @property
     def promotion_gate(self) -> Gate:
@@ -259,14 +287,20 @@ def agree(params: Params) -> Params:
             f"params.yaml: task names {twice[0]!r} twice among target, key and features; "
             "a column has one role: remove one"
         )
-    if taken := {"key", "cluster", "truth", "score"} & set(params.evaluate.slices):
-        raise ProjectError(
-            f"params.yaml: evaluate.slices names {min(taken)!r}, which the predictions use "
-            "themselves: rename the column"
-        )
+    for section in ("slices", "sensitive"):
+        if taken := OWN & set(getattr(params.evaluate, section)):
+            raise ProjectError(
+                f"params.yaml: evaluate.{section} names {min(taken)!r}, which the predictions use "
+                "themselves: rename the column"
+            )
     if params.train.estimator.startswith("xgboost.") and params.train.environment != "xgboost":
         raise ProjectError(
             f"params.yaml: train.estimator is {params.train.estimator!r} and train.environment is "
             f"{params.train.environment!r}; set train.environment to xgboost, then `make setup`"
+        )
+    if params.card.risk == "unacceptable":
+        raise ProjectError(
+            "params.yaml: card.risk is 'unacceptable', and Article 5 of the EU AI Act prohibits "
+            "such a system: nothing here trains or ships it"
         )
     return params

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 import resource
 import subprocess
 import sys
@@ -83,6 +84,7 @@ def run(
         **latency(pipeline, held, task),
         "batch_rows_per_second": round(speed),
         "gpu": gpu.figures(),
+        "python": platform.python_version(),
     }
     system.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

@@ -63,7 +63,7 @@ def run(params: Params, raw: Path, valid: Path, summary: Path, violations: Path)
     """Copy the files of `raw` to `valid` if all of them keep the contract.
 
     Args:
-        summary: written on success: rows, columns and files, as JSON.
+        summary: written on success: rows, columns, files, first and last day, as JSON.
         violations: written on failure, removed on success: the table of broken rules, as Markdown.
 
     Raises:
@@ -85,6 +85,7 @@ def run(params: Params, raw: Path, valid: Path, summary: Path, violations: Path)
         shutil.copyfile(file, valid / file.name)
     rows = count(scan(files, SCHEMA))
     facts = {"rows": rows, "columns": len(SCHEMA.columns), "files": len(files)}
+    facts |= window(scan(files, SCHEMA), params.task.time)
     summary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     print(f"validate: {rows:,} rows in {len(files)} files keep the contract")
 
@@ -95,9 +96,9 @@ def refuse_unknown(params: Params) -> None:
     Raises:
         ProjectError: there is such a column.
     """
-    task = params.task
+    task, options = params.task, params.evaluate
     named = [task.target, task.key, task.time, task.cluster, params.split.group]
-    for name in [*named, *task.features, *params.evaluate.slices]:
+    for name in [*named, *task.features, *options.slices, *options.sensitive]:
         if name is not None and name not in SCHEMA.columns:
             raise ProjectError(
                 f"params.yaml names the column {name!r}, which schema.py does not have: "
@@ -128,6 +129,19 @@ def types(schema: pa.DataFrameSchema) -> dict[str, Any]:
 
 def count(rows: pl.LazyFrame) -> int:
     return int(rows.select(pl.len()).collect(engine="streaming").item())
+
+
+def window(rows: pl.LazyFrame, time: str | None) -> dict[str, Any]:
+    """The first and the last day; nothing of a table without time."""
+    if time is None:
+        return {}
+    day = pl.col(time).cast(pl.Date)
+    first, last = (
+        rows.select(day.min().alias("first"), day.max().alias("last"))
+        .collect(engine="streaming")
+        .row(0)
+    )
+    return {"from": str(first), "until": str(last)}
 
 
 def structure(

@@ -106,3 +106,10 @@ def files(asked: Asked) -> list[dict[str, Any]]:
     base = git.merge_base(f"refs/heads/{found.base}", found.head_sha)
     changed = git.changed(base, found.head_sha)
     return [{"filename": path, "status": STATUS[letter]} for letter, path in changed]
+
+
+@route(f"GET {PULL}/reviews", "pull-requests:read")
+def reviews(asked: Asked) -> list[dict[str, Any]]:
+    found = pull(asked).approved
+    state = {"state": "APPROVED"}
+    return [{"user": {"login": by}, "commit_id": sha, **state} for by, sha in found.items()]

@@ -1,4 +1,4 @@
-"""Tag a release and publish it on GitHub, with its model file. Standard library only."""
+"""Tag a release and publish it on GitHub, with its files. Standard library only."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import ProjectError
 from . import github
 
-NOTES, MODEL = "notes.md", "model.skops"
+NOTES, FILES = "notes.md", ("model.skops", "datasheet.md")
 LIMIT = 120_000
 """Characters of a release's notes; GitHub takes 125,000."""
 
@@ -31,7 +31,9 @@ def run(folder: Path, tag: str, commit: str) -> None:
         print(f"announce: {tag} is published")
     elif found["body"] != body:
         github.ask("PATCH", f"/releases/{found['id']}", {"body": body})
-    attach(found, folder / MODEL)
+    for name in FILES:
+        if (folder / name).exists():
+            attach(found, folder / name)
 
 
 def refuse_other(tag: str, commit: str) -> None:
@@ -45,11 +47,11 @@ def refuse_other(tag: str, commit: str) -> None:
 
 
 def attach(release: dict[str, Any], file: Path) -> None:
-    """Upload the model, unless all of it is there."""
+    """Upload a file, unless all of it is there."""
     size = file.stat().st_size
     for asset in release["assets"]:
         if asset["name"] == file.name and asset["size"] == size:
-            print(f"announce: {release['tag_name']} has its model already")
+            print(f"announce: {release['tag_name']} has {file.name} already")
             return
         if asset["name"] == file.name:  # an upload that was cut off
             github.ask("DELETE", f"/releases/assets/{asset['id']}")

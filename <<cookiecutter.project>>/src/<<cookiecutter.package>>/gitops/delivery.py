@@ -9,19 +9,22 @@ import polars as pl
 from .. import model
 from ..errors import ProjectError
 from ..params import Params
-from ..text import code, prose, table
 from . import supply
-from .history import Release, releases, rollback_of
-from .lock import asks, at
+from .history import Release, releases
+from .lock import LOCK, asks, at, outputs
+from .notes import notes
 from .side import HOLDOUT, MODEL, TRAIN
 
-NOTES = "notes.md"
+NOTES, SHEET = "notes.md", "datasheet.md"
+DESCRIBED = 1024**3
+"""Bytes of training data up to which a release comes with a data sheet."""
+
 ROWS = 16
 """Held-out rows that the model is asked for before it is let into production."""
 
 
 def run(params: Params, root: Path, card: Path, folder: Path) -> Release | None:
-    """Leave the model and the release's notes in `folder`; None where there is no model yet.
+    """Leave model, notes and data sheet in `folder`; None where there is no model yet.
 
     Args:
         card: what `make card` wrote for this commit.
@@ -40,9 +43,10 @@ def run(params: Params, root: Path, card: Path, folder: Path) -> Release | None:
     file = folder / Path(MODEL).name
     (folder / "store" / MODEL).rename(file)
     ask(params, known[-1], file, folder / "store" / HOLDOUT)
+    told = described(params, root, folder)
     shutil.rmtree(folder / "store")
-    text = card.read_text(encoding="utf-8")
-    (folder / NOTES).write_text(f"{notes(known)}\n\n{text}", encoding="utf-8")
+    parts = [notes(root, known), told, card.read_text(encoding="utf-8")]
+    (folder / NOTES).write_text("\n\n".join(parts), encoding="utf-8")
     print(f"delivery: v{known[-1].number} is whole, loads and answers")
     return known[-1]
 
@@ -59,24 +63,18 @@ def ask(params: Params, release: Release, file: Path, holdout: Path) -> None:
         raise ProjectError(f"v{release.number} answers {scores!r} to held-out rows: no numbers")
 
 
-def notes(known: list[Release]) -> str:
-    """What a release is, before its model card: who, when, why, and by which hashes."""
-    release, earlier = known[-1], rollback_of(known, len(known) - 1)
-    parts = [f"Merged by {code(release.who)} on {release.when[:10]}{pull(release)}."]
-    if earlier is not None:
-        why = prose(release.reason, 300) if release.reason else "no reason was given"
-        gone = known[-2].number
-        parts.append(f"**Rollback** from v{gone} to the model of v{earlier.number}: {why}")
-    hashes = {
-        "commit": release.commit,
-        "model": release.model,
-        "training data": release.lock.get(TRAIN, ""),
-        "held-out rows": release.lock.get(HOLDOUT, ""),
-        "environment": release.environment,
-    }
-    lines = [[name, code(value or "none")] for name, value in hashes.items()]
-    return "\n\n".join([*parts, table(["What", "Hash"], "ll", lines)])
+def described(params: Params, root: Path, folder: Path) -> str:
+    """Write the data sheet, and say where it is; a release that can have none goes on without."""
+    from ..reporting import datasheet  # it brings pandera, which nothing else needs here
 
-
-def pull(release: Release) -> str:
-    return f" by #{release.pull}" if release.pull else ""
+    files, store = at(root, "HEAD"), folder / "store"
+    size = int(outputs(files[LOCK]).get(TRAIN, {}).get("size") or 0)
+    try:
+        if size > DESCRIBED:
+            raise ProjectError(f"the training data are {size:,} bytes, and here it takes too long")
+        supply.obtain(root, files, [TRAIN], params.store, store)
+        datasheet.run(params, store / TRAIN, store / HOLDOUT, root / LOCK, folder / SHEET)
+    except ProjectError as error:
+        print(f"deliver: no data sheet: {error}")
+        return "There is no data sheet: `make pull datasheet` writes it."
+    return f"The data sheet is beside the model: `{SHEET}`."

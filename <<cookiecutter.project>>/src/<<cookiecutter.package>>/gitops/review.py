@@ -15,11 +15,14 @@ import polars as pl
 
 from .. import compare
 from ..errors import ProjectError
+from ..gate import SKIP, duties
 from ..metrics import LOWER_IS_BETTER
 from ..params import Gate, Params, flat
 from . import accept, production, supply
 from .lock import LOCK, RELEASE, SYSTEM, baseline, digest, git, shipping, show
 from .side import HOLDOUT, METRICS, MODEL, PREDICTIONS, Side
+
+RED = ("worse", "blocked")
 
 
 def run(params: Params, root: Path, revision: str, output: Path) -> None:
@@ -36,10 +39,10 @@ def run(params: Params, root: Path, revision: str, output: Path) -> None:
     if not now.trained:
         raise ProjectError("dvc.lock names no model yet: `make repro` trains one")
     found = shipped(params, now) if shipping() else merged(params, now, revision)
-    base = found.pop("against")
+    base, found = found.pop("against"), dutiful(params, found)
     found["changed"] = {"params": changed(base, now), "files": files(root, base)}
     found["run"] = link()
-    red = found["verdict"] in ("worse", "blocked")
+    red = found["verdict"] in RED and not unfilled(found)
     found["accepted"] = accepted(root, now.digest(MODEL)) if red else None
     found["record"] = (
         bool(found["accepted"]) and not shipping() and accept.hand_over(root, found["accepted"])
@@ -73,6 +76,24 @@ def shipped(params: Params, now: Side) -> dict[str, Any]:
     if earlier is not None:
         found = production.rollback(params, now, earlier, found)
     return found | {"target": RELEASE, "against": champion}
+
+
+def dutiful(params: Params, found: dict[str, Any]) -> dict[str, Any]:
+    """Blocked where a high-risk system lacks what the EU AI Act asks; a rollback is not asked."""
+    rule = duties(params.card)
+    if rule.result == SKIP or found["verdict"] == "rollback":
+        return found
+    found = found | {"rules": [*found["rules"], rule.facts()]}
+    if not rule.reason:
+        return found
+    red = found["verdict"] in RED
+    verdict, others = (found["verdict"], found["reasons"]) if red else ("blocked", [])
+    return found | {"verdict": verdict, "reasons": [*others, rule.reason]}
+
+
+def unfilled(found: dict[str, Any]) -> bool:
+    """Whether a duty is not done: no label accepts that."""
+    return any(rule["name"] == "card" and rule["result"] == "blocks" for rule in found["rules"])
 
 
 def judge(
@@ -109,6 +130,7 @@ def unchanged(params: Params, gate: Gate, now: Side) -> dict[str, Any]:
         "rules": [],
         "holdout": known.pop("holdout", None),
     }
+    known.pop("fairness", None)
     for name, figures in known.items():
         found["metrics"][name] = {
             "now": figures["value"],

@@ -30,6 +30,7 @@ Read = TypeVar("Read")
 class Facts:
     """All that a report tells."""
 
+    root: Path
     params: Params
     metrics: dict[str, Any]
     data: dict[str, Any]
@@ -73,7 +74,7 @@ class Facts:
         """Each metric's name and figures, the headline first."""
         yield self.headline, self.metrics[self.headline]
         for name, found in self.metrics.items():
-            if name not in ("holdout", self.headline):
+            if name not in ("holdout", "fairness", self.headline):
                 yield name, found
 
 
@@ -101,6 +102,7 @@ def gather(
     locked = read(lock, lambda text: keyed(yaml.safe_load(text)))
     model = find(locked, *MODEL)[1]
     facts = Facts(
+        root=lock.resolve().parent,
         params=params,
         metrics=read(metrics, mapping),
         data=read(data, mapping),

@@ -25,6 +25,7 @@ TROUBLES = {
     "latency": "too slow",
     "latency against base": "slower than base",
     "size": "too large",
+    "card": "without what the EU AI Act asks of a high-risk system",
 }
 """What a model is that breaks a rule of the gate; slices are named one by one."""
 
