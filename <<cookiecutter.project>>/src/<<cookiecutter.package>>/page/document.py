@@ -67,7 +67,7 @@ svg .rolled { fill: var(--orange) }
 .step { stroke: var(--pale); stroke-width: 1.5 }
 .back { stroke: var(--orange); stroke-width: 2; stroke-dasharray: 4 3 }
 .narrow { display: none }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(196px, 1fr)); gap: 12px }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(186px, 1fr)); gap: 12px }
 .card { display: flex; flex-direction: column; gap: 4px; padding: 14px;
   border: 1px solid var(--line); border-radius: 8px }
 .value { font-size: 26px; font-weight: 650; line-height: 1.25; letter-spacing: -0.01em;

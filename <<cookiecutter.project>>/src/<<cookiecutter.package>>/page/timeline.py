@@ -69,7 +69,7 @@ def stretches(data: Data) -> list[Time]:
     ends: list[float | None] = [*(each["since"] for each in moves[1:]), None]
     return [
         Time(each["model"], each["version"], each["back"], each["since"], end)
-        for each, end in zip(moves, ends, strict=True)
+        for each, end in zip(moves, ends, strict=False)
     ]
 
 
