@@ -282,3 +282,18 @@ def test_the_rows_of_one_instant_are_drawn(history: History, answer: Answer) -> 
     for each in data["models"]:
         each.update(low=None, high=None, when=data["as_of"])
     assert "nan" not in load("page.document").page(data)
+
+
+def test_what_is_in_production_is_drawn_among_many(history: History, answer: Answer) -> None:
+    """Of more models than there are rows, the newest in production, not the newest made."""
+    live(history)
+    _, data = built(history)
+    line = [*(f"{i:032x}" for i in range(20)), f"{0:032x}"]
+    data["moves"] = [
+        {"version": f"v{i}", "model": model, "since": 86_400.0 * i, "back": i == 20}
+        for i, model in enumerate(line)
+    ]
+    page = load("page.document").page({**data, "as_of": 86_400 * 30})
+    drawn = page.split("<h2")[2].split("<details")[0]
+    assert "v20, model 00000000" in drawn and "v1, model" not in drawn
+    assert drawn.count('class="now"') == 2 and drawn.count("tick hash") == 2 * 12

@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import draw
-from .timeline import value
+from .timeline import STILL, value
 
 HEAD = ["Version", "From", "To", "Merged by", "Model", "Data", "Metric", "Why it left"]
 Data = dict[str, Any]
@@ -23,7 +23,7 @@ def entry(found: Data, web: str) -> list[str]:
     return [
         draw.tag("b", draw.text(found["version"])),
         draw.clock(draw.seconds(found["from"])),
-        draw.clock(draw.seconds(found["to"])) if found["to"] else "today",
+        draw.clock(draw.seconds(found["to"])) if found["to"] else STILL,
         draw.text(found["merged by"]) + number,
         draw.code(found["model"]),
         draw.code(found["data"]),

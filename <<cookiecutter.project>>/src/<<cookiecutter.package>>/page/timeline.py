@@ -10,6 +10,8 @@ from .progress import digits
 ROWS = 12
 """The newest models in production that are drawn."""
 
+STILL = "in production"
+
 ROW, BAR, LEFT, RIGHT, TOP, BOTTOM = 36, 12, 78, 10, 22, 26
 
 Data = dict[str, Any]
@@ -32,7 +34,7 @@ class Time(NamedTuple):
 
 
 def panel(data: Data) -> str:
-    """The drawing, the same as a table, and the table of `make audit`."""
+    """The drawing, and the same as a table."""
     times = stretches(data)
     if not times:
         told = "Nothing is in production yet. `make promote` opens the pull request that puts "
@@ -43,7 +45,7 @@ def panel(data: Data) -> str:
             draw.text(each.version),
             draw.code(each.model),
             draw.text(draw.moment(each.start)),
-            draw.text(draw.moment(each.end) if each.end is not None else "today"),
+            draw.text(draw.moment(each.end) if each.end is not None else STILL),
             draw.text(draw.duration((each.end or data["as_of"]) - each.start)),
             draw.text("rollback" if each.back else "promotion"),
         ]
@@ -75,7 +77,8 @@ def stretches(data: Data) -> list[Time]:
 
 def chart_of(times: list[Time], now: float, width: int) -> str:
     """The drawing: time from left to right, the first model at the top."""
-    models = list(dict.fromkeys(each.model for each in times))[-ROWS:]
+    newest = list(dict.fromkeys(each.model for each in reversed(times)))[:ROWS]
+    models = [each for each in dict.fromkeys(each.model for each in times) if each in newest]
     shown = [each for each in times if each.model in models]
     first = shown[0].start
     length = max(now - first, 1)
@@ -89,17 +92,22 @@ def chart_of(times: list[Time], now: float, width: int) -> str:
     for model, top in rows.items():
         parts.append(draw.words(0, top + BAR - 1, model[:8], "tick hash"))
         parts.append(draw.line(LEFT, top + BAR / 2, width - RIGHT, top + BAR / 2, "grid"))
-    for one, other in pairwise(shown):
-        ends = rows[one.model] + BAR / 2, rows[other.model] + BAR / 2
-        parts.append(
-            draw.line(
-                x(other.start), ends[0], x(other.start), ends[1], "back" if other.back else "step"
-            )
-        )
+    parts += [change(*pair, rows, x(pair[1].start)) for pair in pairwise(shown) if touch(*pair)]
     parts += [bar(each, rows[each.model], x, now) for each in shown]
     parts += labels(shown, rows, x, width)
     told = f"The models in production since {draw.date(first)}: {lead(times)}"
     return draw.picture(told, width, foot + BOTTOM - 8, "".join(parts))
+
+
+def touch(one: Time, other: Time) -> bool:
+    """Whether none that is not drawn was between them."""
+    return one.end == other.start
+
+
+def change(one: Time, other: Time, rows: dict[str, int], x: float) -> str:
+    """A line from one champion to the next."""
+    ends = rows[one.model] + BAR / 2, rows[other.model] + BAR / 2
+    return draw.line(x, ends[0], x, ends[1], "back" if other.back else "step")
 
 
 def axis(first: float, length: float, width: int, foot: float, x: Any) -> list[str]:
@@ -117,7 +125,7 @@ def axis(first: float, length: float, width: int, foot: float, x: Any) -> list[s
 def bar(each: Time, top: float, x: Any, now: float) -> str:
     end = each.end if each.end is not None else now
     told = f"{each.version}, model {each.model[:8]}: {draw.moment(each.start)} to "
-    told += draw.moment(end) if each.end is not None else "today"
+    told += draw.moment(end) if each.end is not None else STILL
     told += f", {draw.duration(end - each.start)}, by a {'rollback' if each.back else 'promotion'}"
     kind = "now" if each.end is None else "bar"
     return draw.group(
