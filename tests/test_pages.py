@@ -172,9 +172,11 @@ def life(data: dict[str, Any]) -> dict[str, Any]:
     ]
     (release,) = data["releases"]
     releases = [
-        {**release, "version": move["version"], "model": move["model"], "left": HOSTILE}
+        {**release, "version": move["version"], "model": move["model"], "to": release["from"]}
         for move in moves
     ]
+    releases[3] |= {"merged by": HOSTILE, "left": HOSTILE}
+    releases[-1] |= {"to": ""}
     numbers = [
         each
         if each["value"] is None

@@ -94,6 +94,16 @@ def test_code_alone_is_no_deployment_of_a_model(history: History) -> None:
     assert found["Change failure rate"].n == 2
 
 
+def test_where_release_was_only_moved_no_time_is_made_up(history: History) -> None:
+    """There is a model in production, and no merge that put it there."""
+    train(history, "a")
+    history.git("branch", "-f", "release", "main")
+    found = numbers(history)
+    assert found["Time to production"].value is found["Lead time for a model change"].value is None
+    assert "git does not tell" in found["Time to production"].note
+    assert found["Change failure rate"].n == 1
+
+
 def test_a_rollback_is_a_failure_that_was_restored(history: History) -> None:
     """From the bad release on, whatever code was shipped meanwhile."""
     train(history, "a")

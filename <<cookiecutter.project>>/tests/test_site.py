@@ -101,7 +101,7 @@ def test_a_project_without_a_model_is_told_what_comes_next(
     history: History, answer: Answer
 ) -> None:
     page, data = built(history)
-    assert "Nothing is in production yet" in page and "`make promote`" in page
+    assert "Nothing is in production yet" in page and "<code>make promote</code>" in page
     assert "main has no model with a metric yet" in page and "<svg" not in page
     assert data["models"] == data["releases"] == data["moves"] == []
     assert page.count("not known") >= 8

@@ -151,20 +151,21 @@ def time_to_production(forward: Sequence[Step], models: Sequence[Model]) -> Numb
 
 def unshipped(forward: Sequence[Step]) -> str:
     if forward:
-        return "main's history does not tell where the models in production came from"
+        return "git does not tell when the models in production came to main and to release"
     return "no model is in production yet"
 
 
 def origins(forward: Sequence[Step], models: Sequence[Model]) -> list[tuple[Step, Model]]:
     """The models that were new in production, each with how it came to `main`.
 
-    One that `main` never had, or that was shipped before it came there, has no such time.
+    One that `main` never had, or that was shipped before it came there, has no such time, nor has
+    one that no merge shipped: a branch that is moved keeps no date.
     """
     found, before = [], set[str]()
     for step in forward:
         name = step.release.model
         came = [each for each in models if each.model == name and each.when <= step.since]
-        if came and name not in before:
+        if came and name not in before and came[-1].commit != step.release.commit:
             found.append((step, came[-1]))
         before.add(name)
     return found

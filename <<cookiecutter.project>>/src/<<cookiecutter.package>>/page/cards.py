@@ -46,9 +46,7 @@ def unasked(data: Data) -> str:
     told = (
         f"GitHub could not be asked for the retraining's pull requests; {since or 'it never was'}"
     )
-    return draw.tag(
-        "p", f"{draw.text(told, 200)}: {draw.text(data['unasked'], 400)}", class_="warning"
-    )
+    return draw.tag("p", f"{draw.text(told, 200)}: {draw.prose(data['unasked'])}", class_="warning")
 
 
 def card(each: Data) -> str:

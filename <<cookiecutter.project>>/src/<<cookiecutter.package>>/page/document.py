@@ -45,7 +45,7 @@ code, .hash { font-family: ui-monospace, SFMono-Regular, Menlo, "Liberation Mono
 section { margin: 20px 0; padding: 20px; background: var(--card); border: 1px solid var(--line);
   border-radius: 10px }
 .lead { margin-bottom: 14px; color: var(--soft); font-size: 14px }
-.empty { padding: 22px 20px; border: 1px dashed var(--line); border-radius: 8px;
+.empty { margin-top: 10px; padding: 22px 20px; border: 1px dashed var(--line); border-radius: 8px;
   color: var(--soft) }
 .warning { margin-top: 12px; padding: 8px 12px; background: var(--warn);
   border: 1px solid var(--edge); border-radius: 6px; font-size: 13px; overflow-wrap: anywhere }
@@ -157,7 +157,7 @@ def opening(data: Data) -> str:
         if since["back"]:
             facts += ", by a rollback"
     told = draw.tag("p", draw.text(state), class_="state")
-    return name + told + draw.tag("p", draw.text(facts, 200), class_="facts")
+    return name + told + draw.tag("p", draw.prose(facts), class_="facts")
 
 
 def footer(data: Data) -> str:

@@ -20,6 +20,11 @@ def text(value: object, limit: int = 60) -> str:
     return html.escape(clean(str(value), limit))
 
 
+def prose(sentence: str, limit: int = 400) -> str:
+    """Anybody's sentence, in which commands stand between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(sentence, limit))
+
+
 def tag(name: str, content: str = "", **attributes: object) -> str:
     """An element. Its content is markup; its attributes are anything, `class_` is `class`."""
     given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}

@@ -23,7 +23,9 @@ def entry(found: Data, web: str) -> list[str]:
     return [
         draw.tag("b", draw.text(found["version"])),
         draw.clock(draw.seconds(found["from"])),
-        draw.clock(draw.seconds(found["to"])) if found["to"] else STILL,
+        draw.clock(draw.seconds(found["to"]))
+        if found["to"]
+        else draw.tag("span", STILL, class_="solid"),
         draw.text(found["merged by"]) + number,
         draw.code(found["model"]),
         draw.code(found["data"]),

@@ -21,7 +21,7 @@ def panel(data: Data) -> str:
     if not models:
         told = "main has no model with a metric yet. A pull request that changes what the model "
         told += "depends on trains one; after its merge this page shows its metric and interval."
-        return draw.tag("p", draw.text(told, 300), class_="empty")
+        return draw.tag("p", draw.prose(told), class_="empty")
     metric = models[-1]["metric"]
     drawn = [each for each in models if each["metric"] == metric]
     versions = shipped(data)

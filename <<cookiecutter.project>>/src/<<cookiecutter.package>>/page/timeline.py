@@ -39,7 +39,7 @@ def panel(data: Data) -> str:
     if not times:
         told = "Nothing is in production yet. `make promote` opens the pull request that puts "
         told += "main's model there; its merge is the first entry here."
-        return draw.tag("p", draw.text(told, 300), class_="empty")
+        return draw.tag("p", draw.prose(told), class_="empty")
     rows = [
         [
             draw.text(each.version),
