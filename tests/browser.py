@@ -35,12 +35,13 @@ class Browser:
     def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
         self.commands, self.answers = commands, answers
         self.numbers = itertools.count(1)
+        self.events: list[dict[str, Any]] = []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
         self.session: str = attached["sessionId"]
 
     def ask(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer; events in between are of no interest."""
+        """Send a command and wait for its answer; events in between are kept in `events`."""
         number = next(self.numbers)
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if session:
@@ -53,6 +54,7 @@ class Browser:
                 assert "error" not in answer, f"{method}: {answer}"
                 result: dict[str, Any] = answer["result"]
                 return result
+            self.events.append(answer)
 
     def read(self) -> dict[str, Any]:
         message = b""

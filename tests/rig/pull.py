@@ -84,6 +84,11 @@ class Issue:
         self.comments.append(Comment(next(NUMBERS), by, body))
         return self.comments[-1]
 
+    def since(self, *events: str) -> str | None:
+        """When the newest of these happened."""
+        found = [line["created_at"] for line in self.events if line["event"] in events]
+        return found[-1] if found else None
+
     def json(self) -> dict[str, Any]:
         shown = {
             "id": self.number,
@@ -95,6 +100,7 @@ class Issue:
             "labels": [{"name": name} for name in self.labels],
             "comments": len(self.comments),
             "created_at": self.created_at,
+            "closed_at": self.since("closed", "merged") if self.state == "closed" else None,
             "html_url": self.html_url,
             "url": f"{self.hub.api_url}/repos/{self.hub.name}/{self.kind}/{self.number}",
         }
@@ -233,7 +239,7 @@ class Pull(Issue):
         return super().json() | {
             "draft": self.draft,
             "merged": self.merged is not None,
-            "merged_at": now() if self.merged else None,
+            "merged_at": self.since("merged"),
             "merge_commit_sha": self.merged or self.merge_sha,
             "mergeable": self.merge_sha is not None,
             "mergeable_state": "clean" if self.mergeable() else "blocked",

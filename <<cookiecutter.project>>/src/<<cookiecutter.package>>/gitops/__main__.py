@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "promote": ("open the pull request that ships a commit", ["commit"]),
     "rollback": ("open the pull request that brings a release back", ["version", "reason"]),
     "audit": ("list everything that was ever in production", ["output"]),
+    "site": ("write the page: main, production, operations", ["folder"]),
+    "pages": ("push the page to its branch", ["folder"]),
     "lineage": ("say where a model comes from", ["model"]),
     "sync": ("merge the base branch, settle generated files", []),
     "github": ("set branch rules and settings of the repository", ["mode"]),
@@ -177,6 +179,18 @@ def audit(output: str) -> None:
     from . import audit
 
     audit.run(Path.cwd(), Path(output))
+
+
+def site(folder: str) -> None:
+    from . import site
+
+    site.run(Path.cwd(), params().store.remote, Path(folder))
+
+
+def pages(folder: str) -> None:
+    from . import pages
+
+    pages.run(Path.cwd(), params().store.remote, Path(folder))
 
 
 def lineage(model: str) -> None:

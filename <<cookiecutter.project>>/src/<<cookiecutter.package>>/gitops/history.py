@@ -66,20 +66,25 @@ def releases(tip: str, root: Path = Path()) -> list[Release]:
     Raises:
         ProjectError: there is no such revision, or the clone's history is cut off.
     """
+    refuse_shallow(root)
+    known = commits(root, tip)
+    chain = list(first_parents(known))
+    reasons = merged_reasons(known, chain)
+    found: list[Release] = []
+    for commit, lock in zip(chain, files(root, chain, LOCK), strict=True):
+        if (named := names(lock)).get(MODEL):
+            number, reason = len(found) + 1, reasons[commit.name]
+            found.append(release(number, commit, lock, named, reason))
+    return found
+
+
+def refuse_shallow(root: Path) -> None:
+    """Raises: ProjectError: the clone's history is cut off."""
     if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
         raise ProjectError(
             "this clone's history is cut off, and a release's number is its place in the whole of "
             "it: `git fetch --unshallow`, then again"
         )
-    known = commits(root, tip)
-    chain = list(first_parents(known))
-    reasons = merged_reasons(known, chain)
-    found: list[Release] = []
-    for commit, lock in zip(chain, locks(root, chain), strict=True):
-        if (named := names(lock)).get(MODEL):
-            number, reason = len(found) + 1, reasons[commit.name]
-            found.append(release(number, commit, lock, named, reason))
-    return found
 
 
 def rollback_of(found: Sequence[Release], index: int) -> Release | None:
@@ -150,9 +155,9 @@ def merged(known: dict[str, Commit], commit: Commit, seen: set[str]) -> Iterator
             queue += known[name].parents
 
 
-def locks(root: Path, chain: list[Commit]) -> Iterator[bytes]:
-    """The dvc.lock of each commit, from one process; empty where it has none."""
-    asked = "".join(f"{commit.name}:{LOCK}\n" for commit in chain)
+def files(root: Path, chain: Sequence[Commit], path: str) -> Iterator[bytes]:
+    """A file as each commit has it, from one process; empty where it has none."""
+    asked = "".join(f"{commit.name}:{path}\n" for commit in chain)
     answer, start = git(root, "cat-file", "--batch", stdin=asked.encode()), 0
     for _ in chain:
         end = answer.index(b"\n", start)
