@@ -1,6 +1,7 @@
 """Serving without the server: what a request is answered, and what is logged of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,17 @@ def test_many_bad_rows_are_counted_and_some_are_named(
     """An answer stays small."""
     rows = pl.concat([held.head(1)] * 300)
     answer = refused(champion, split(rows))
-    assert answer["bad_rows"] == 300 and len(answer["reasons"]) == load("answers").SHOWN
+    assert answer["bad_rows"] == 300 and len(answer["reasons"]) == load("payload").SHOWN
+
+
+@pytest.mark.parametrize(("shape", "kind"), SHAPES)
+def test_too_many_rows_are_not_read(
+    params: Any, champion: Any, held: pl.DataFrame, shape: Any, kind: str
+) -> None:
+    """As few bytes as make a row would fill the memory."""
+    few = replace(champion, wanted=replace(champion.wanted, rows=39))
+    assert ask(few, shape(held.head(39)), kind)[0] == 200
+    assert "has 40 rows" in refused(few, shape(held), kind)["message"]
 
 
 DEEP = b"[" * 100_000

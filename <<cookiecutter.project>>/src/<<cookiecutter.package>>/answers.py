@@ -16,12 +16,10 @@ from .errors import ProjectError
 from .gitops.lock import asks
 from .logbook import Logbook
 from .params import Ingest, Params, Task
-from .payload import Refused
+from .payload import SHOWN, Refused, Wanted
 from .predict import Identity
 from .schema import SCHEMA
 
-SHOWN = 100
-"""Broken rules that an answer lists; it counts the rows of all."""
 LARGEST = 2**23
 """Bytes of a request's body."""
 
@@ -42,6 +40,7 @@ class Champion:
     commit: str
     pipeline: Pipeline
     task: Task
+    wanted: Wanted
     contracts: dict[bool, pa.DataFrameSchema]
 
     def answer(self, content: bytes, kind: str, log: Logbook) -> Answer:
@@ -65,9 +64,8 @@ class Champion:
             Refused: they are no table, or a row breaks the contract.
             ProjectError: a rule is broken that blames no row.
         """
-        types, target = validate.types(SCHEMA), self.task.target
-        rows, misread = payload.table(content, kind, types, target)
-        schema = self.contracts[target in rows.columns]
+        rows, misread = payload.table(content, kind, self.wanted)
+        schema = self.contracts[self.task.target in rows.columns]
         doubled = {
             names: repeated(rows.select(names)) for names in contract.unique(schema, self.task.key)
         }
@@ -100,7 +98,8 @@ def load(params: Params, model: Path, lock: Path) -> Champion:
         for known, schema in ((True, SCHEMA), (False, bare))
     }
     commit = asks(lock.absolute().parent, "rev-parse", "HEAD") or ""
-    return Champion(identity, commit, pipeline, params.task, contracts)
+    wanted = Wanted(validate.types(SCHEMA), params.task.target, params.predict.rows_at_once)
+    return Champion(identity, commit, pipeline, params.task, wanted, contracts)
 
 
 def repeated(values: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,10 @@ MLflow's own reading goes through pandas: "NA" becomes a missing value and a dat
 say which cell is wrong, and the answer to a bad body carries a stack trace.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +20,9 @@ from .text import clean
 from .validate import mismatches
 
 JSON, CSV = "application/json", "text/csv"
+
+SHOWN = 100
+"""Broken rules that an answer lists; it counts the rows of all."""
 
 SHAPES = (
     'send {"dataframe_split": {"columns": [...], "data": [[...], ...]}} or '
@@ -49,45 +55,72 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     dataframe_records: list[dict[str, Any]] | None = None
 
 
-def table(content: bytes, kind: str, types: Types, target: str) -> tuple[pl.DataFrame, ...]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a body may hold.
+
+    Args:
+        types: of the contract's columns.
+        target: one of them, which may be missing.
+        rows: the most of them; a few bytes can make a row that takes many in memory.
+    """
+
+    types: Types
+    target: str
+    rows: int
+
+    def refuse_many(self, count: int) -> None:
+        """Refuse too many rows before they are columns.
+
+        Raises:
+            Refused: there are.
+        """
+        if count > self.rows:
+            raise Refused(
+                f"the body has {count:,} rows and `predict.rows_at_once` in params.yaml is "
+                f"{self.rows:,}: send fewer at a time, or `make predict`"
+            )
+
+
+def table(content: bytes, kind: str, wanted: Wanted) -> tuple[pl.DataFrame, ...]:
     """The rows of a request's body.
 
     Args:
         kind: JSON or CSV.
-        types: of the contract's columns, of which `target` may be missing.
 
     Returns:
         The rows; and the cells that are not of their column's type, as columns row (from 0),
         column and value, which are missing in the rows.
 
     Raises:
-        Refused: it is no table, has no rows, or not the columns of the contract.
+        Refused: it is no table, has no rows or too many, or not the columns of the contract.
     """
     if not content.strip():
         raise Refused(f"the body is empty: {SHAPES}, or CSV as {CSV}")
-    rows, misread = (csv if kind == CSV else json)(content, types, target)
+    rows, misread = (csv if kind == CSV else json)(content, wanted)
     if rows.is_empty():
         raise Refused("the body holds no row: send at least one")
     return rows, misread
 
 
-def csv(content: bytes, types: Types, target: str) -> tuple[pl.DataFrame, ...]:
+def csv(content: bytes, wanted: Wanted) -> tuple[pl.DataFrame, ...]:
     """CSV with a header, read as batch scoring does."""
+    wanted.refuse_many(content.strip().count(b"\n"))
     try:
         header = pl.read_csv(content, n_rows=0, infer_schema=False)
-        compare(header.columns, types, target)
+        compare(header.columns, wanted)
         text = batches.as_types(content, {}, None)
-        rows = batches.as_types(content, {name: types[name] for name in text.columns}, None)
+        rows = batches.as_types(content, {name: wanted.types[name] for name in text.columns}, None)
     except pl.exceptions.PolarsError as error:
         raise Refused(f"the body is no CSV table ({clean(str(error), 200)}): mend it") from None
     return rows, batches.misread(rows, text)
 
 
-def json(content: bytes, types: Types, target: str) -> tuple[pl.DataFrame, ...]:
+def json(content: bytes, wanted: Wanted) -> tuple[pl.DataFrame, ...]:
     """JSON in one of the two shapes; null is a missing value, and so is a key that only some
     records have."""
-    columns = cells(decode(content), types, target)
-    made = [column(name, values, types[name]) for name, values in columns.items()]
+    columns = cells(decode(content), wanted)
+    made = [column(name, values, wanted.types[name]) for name, values in columns.items()]
     misread = pl.concat([pl.DataFrame(schema=MISREAD), *(lost for _, lost in made)])
     return pl.DataFrame([series for series, _ in made]), misread
 
@@ -107,7 +140,7 @@ def decode(content: bytes) -> Body:
     return body
 
 
-def cells(body: Body, types: Types, target: str) -> dict[str, list[Any]]:
+def cells(body: Body, wanted: Wanted) -> dict[str, list[Any]]:
     """The values of each column.
 
     Raises:
@@ -115,12 +148,14 @@ def cells(body: Body, types: Types, target: str) -> dict[str, list[Any]]:
     """
     if body.dataframe_split is None:
         records = body.dataframe_records or []
+        wanted.refuse_many(len(records))
         names = dict.fromkeys(name for row in records for name in row)
         if records:
-            compare(names, types, target)
+            compare(names, wanted)
         return {name: [row.get(name) for row in records] for name in names}
     columns, data = body.dataframe_split.columns, body.dataframe_split.data
-    compare(columns, types, target)
+    wanted.refuse_many(len(data))
+    compare(columns, wanted)
     for place, row in enumerate(data):
         if len(row) != len(columns):
             raise Refused(
@@ -130,16 +165,17 @@ def cells(body: Body, types: Types, target: str) -> dict[str, list[Any]]:
     return {name: [row[place] for row in data] for place, name in enumerate(columns)}
 
 
-def compare(names: Iterable[str], types: Types, target: str) -> None:
+def compare(names: Iterable[str], wanted: Wanted) -> None:
     """Refuse columns that are absent, unknown, or there twice.
 
     Raises:
         Refused: there are such columns.
     """
-    given = list(names)
-    found = {name: types.get(name) for name in given}
-    broken = [(name, rule) for name, rule, _ in mismatches(types, found) if name != target]
-    broken += [(name, "column is there once") for name in found if given.count(name) > 1]
+    given = Counter(iter(names))
+    found = {name: wanted.types.get(name) for name in given}
+    known = ((name, rule) for name, rule, _ in mismatches(wanted.types, found))
+    broken = [*islice((each for each in known if each[0] != wanted.target), SHOWN)]
+    broken += [(name, "column is there once") for name in wanted.types if given[name] > 1]
     if broken:
         schema = {"row": pl.Int64, "column": pl.String, "rule": pl.String, "value": pl.String}
         lines = [(None, clean(name), rule, None) for name, rule in broken]
