@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from baking import IDENTITY, BakedProject, Oven
+from baking import BakedProject, Oven
 from team import commit, set_params
 from test_predict import POISON
 from tracking import free_port, running
@@ -152,16 +152,16 @@ def csv(rows: pl.DataFrame) -> bytes:
 SHAPES = [(split, JSON), (records, JSON), (csv, CSV)]
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_training_batch_scoring_and_serving_agree_to_the_last_bit(
-    project: BakedProject, server: Server, rows: pl.DataFrame, kind: str
+    project: BakedProject, server: Server, rows: pl.DataFrame
 ) -> None:
     """The held-out scores by which the model was judged, and the same rows through every door."""
     judged = pl.read_parquet(project.path / "data/predictions.parquet")
     expected = dict(judged.select("key", "score").iter_rows())
     assert len(expected) == rows.height > 100
-    scored = batch(project, rows, kind)
-    assert {key: row["score"] for key, row in scored.items()} == expected
+    for kind in ("csv", "parquet"):
+        scored = batch(project, rows, kind)
+        assert {key: row["score"] for key, row in scored.items()} == expected
     for shape, media in SHAPES:
         found = [
             row
@@ -198,13 +198,9 @@ def mixed(rows: pl.DataFrame) -> Iterator[Asked]:
             yield Asked(b'{"dataframe_split": {"columns": [', JSON, [], [])
 
 
-def test_thousands_of_requests_at_once_are_all_answered_right(
-    project: BakedProject, rows: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each good one as batch scoring answers, each bad one with its reasons; all are in the log."""
-    expected, wanted = batch(project, rows), list(mixed(rows))
+def at_once(server: Server, wanted: list[Asked]) -> list[tuple[float, Reply]]:
+    """Seconds and answer of each request; each client keeps its connection."""
     own = threading.local()
-    before = set((project.path / "predictions").iterdir())
 
     def ask(request: Asked) -> tuple[float, Reply]:
         if not hasattr(own, "connection"):
@@ -213,12 +209,21 @@ def test_thousands_of_requests_at_once_are_all_answered_right(
         reply = asked(own.connection, request.body, request.kind, "/invocations")
         return time.perf_counter() - began, reply
 
-    with served(project, tmp_path / "log") as server:
+    with ThreadPoolExecutor(AT_ONCE) as clients:
+        return list(clients.map(ask, wanted))
+
+
+def test_thousands_of_requests_at_once_are_all_answered_right(
+    project: BakedProject, rows: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each good one as batch scoring answers, each bad one with its reasons; all are in the log."""
+    expected, wanted = batch(project, rows), list(mixed(rows))
+    before = set((project.path / "predictions").iterdir())
+    with served(project, tmp_path / "log") as started:
         began = time.perf_counter()
-        with ThreadPoolExecutor(AT_ONCE) as clients:
-            replies = list(clients.map(ask, wanted))
+        replies = at_once(started, wanted)
         took = time.perf_counter() - began
-        said = server.stop()
+        said = started.stop()
     for request, (_, (status, answer)) in zip(wanted, replies, strict=True):
         if request.keys:
             found = [{**row, "scored_at": None} for row in answer["predictions"]]
@@ -241,15 +246,14 @@ def test_a_new_champion_is_taken_up_by_a_restart(
 ) -> None:
     """No request of four clients that ask again fails, and none sees the old model after the new;
     a request that is under way when the server is told to stop is answered."""
-    port, replies = free_port(), [[] for _ in range(CLIENTS)]  # type: list[list[Reply]]
-    old, new = batch(project, rows), {}
-    done = threading.Event()
+    replies: list[list[Reply]] = [[] for _ in range(CLIENTS)]
+    port, old, done = free_port(), batch(project, rows), threading.Event()
 
     def go_on(place: int) -> None:
         while not done.is_set():
             body = records(rows[len(replies[place]) % rows.height])
             with contextlib.suppress(OSError, http.client.HTTPException):
-                replies[place].append(server.ask(body))
+                replies[place].append(started.ask(body))
 
     def reached(count: list[int]) -> None:
         while any(len(found) < least for found, least in zip(replies, count, strict=True)):
@@ -257,7 +261,7 @@ def test_a_new_champion_is_taken_up_by_a_restart(
             time.sleep(0.05)
 
     clients = [threading.Thread(target=go_on, args=(n,), daemon=True) for n in range(CLIENTS)]
-    with served(project, tmp_path / "old", port) as server:
+    with served(project, tmp_path / "old", port) as started:
         for client in clients:
             client.start()
         reached([20] * CLIENTS)
@@ -266,10 +270,10 @@ def test_a_new_champion_is_taken_up_by_a_restart(
         commit(project, "A better model")
         project.run("git", "tag", "v2")
         late = half_sent(port, records(rows[0]))
-        server.process.terminate()
+        started.process.terminate()
         refused(port)
         assert finished(late)["predictions"][0]["model_version"] == "v1"
-        server.process.wait(timeout=PATIENCE)
+        started.process.wait(timeout=PATIENCE)
     with served(project, tmp_path / "new", port):
         reached([len(found) + 20 for found in replies])
         done.set()

@@ -58,40 +58,38 @@ def refused(champion: Any, content: bytes, kind: str = "application/json") -> An
     return answer
 
 
+@pytest.fixture(scope="module")
+def scored(params: Any, made: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """What batch scoring logs of the same rows."""
+    folder = tmp_path_factory.mktemp("scored")
+    model, rows = made / "model.skops", folder / "rows.parquet"
+    pl.read_parquet(made / "holdout/*.parquet").head(40).write_parquet(rows)
+    places = (rows, folder / "out.parquet", folder / "log")
+    load("predict").run(params, model, lock(model, folder), *places)
+    return pl.read_parquet(places[2] / "*.parquet")
+
+
 @pytest.mark.parametrize(("shape", "kind"), SHAPES)
 def test_an_answer_is_what_batch_scoring_writes(
-    params: Any, champion: Any, made: Path, held: pl.DataFrame, shape: Any, kind: str
+    params: Any, champion: Any, held: pl.DataFrame, scored: pl.DataFrame, shape: Any, kind: str
 ) -> None:
     """Key, score, model and time; the score to the last bit, with the target and without."""
     names = [params.task.key, "score", "model_version", "model_md5", "scored_at"]
-    judged = pl.read_parquet(made / "predictions.parquet")["score"].head(40).to_list()
     for rows in (held, held.drop(params.task.target)):
         status, answer, _ = ask(champion, shape(rows), kind)
         assert status == 200 and [list(row) for row in answer["predictions"]] == 40 * [names]
-        assert [row["score"] for row in answer["predictions"]] == judged
+        assert [row["score"] for row in answer["predictions"]] == scored["score"].to_list()
         assert {row["model_md5"] for row in answer["predictions"]} == {champion.identity.model_md5}
 
 
 @pytest.mark.parametrize(("shape", "kind"), SHAPES)
 def test_what_is_logged_is_what_batch_scoring_logs(
-    params: Any,
-    champion: Any,
-    made: Path,
-    held: pl.DataFrame,
-    tmp_path: Path,
-    shape: Any,
-    kind: str,
+    champion: Any, held: pl.DataFrame, scored: pl.DataFrame, shape: Any, kind: str
 ) -> None:
     """The same columns of the same types, and the whole row."""
     _, answer, (entries,) = ask(champion, shape(held), kind)
-    files = (made / "model.skops", lock(made / "model.skops", tmp_path))
-    held.write_parquet(tmp_path / "rows.parquet")
-    places = (tmp_path / "rows.parquet", tmp_path / "out.parquet", tmp_path / "log")
-    load("predict").run(params, *files, *places)
-    (file,) = places[2].iterdir()
-    batch = pl.read_parquet(file)
-    assert entries.schema == batch.schema
-    assert entries.drop("scored_at").equals(batch.drop("scored_at"))
+    assert entries.schema == scored.schema
+    assert entries.drop("scored_at").equals(scored.drop("scored_at"))
     said = {row["scored_at"] for row in answer["predictions"]}
     assert said == {entries["scored_at"][0].strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
 
