@@ -35,6 +35,7 @@ COMMANDS = {
     ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
     "predict": ("score files with the model", ["model", "lock", "input", "output", "log"]),
+    "serve": ("answer requests with the model", ["model", "lock", "log", "host", "port"]),
     "report": (
         "write the report",
         ["metrics", "data", "system", "plots", "lock", "comparison", "output"],
@@ -57,7 +58,7 @@ ELSEWHERE = {
 }
 """Modules that have not the name of their command."""
 
-WORDS = {"commit"}
+WORDS = {"commit", "host", "port"}
 """Arguments that are no paths."""
 
 
