@@ -6,6 +6,7 @@ alone, and the model learns from fewer rows.
 """
 
 import os
+import re
 from pathlib import Path
 
 from baking import BakedProject, Oven
@@ -35,32 +36,43 @@ runs:
 """
 
 
-def prepared(hub: GitHub, oven: Oven, folder: Path, **values: str) -> Team:
-    """A team whose `main` has a model, with its objects in the store.
+def generated(hub: GitHub, oven: Oven, folder: Path, promotion: str = "", **values: str) -> Team:
+    """A team whose laptop has a project without a model, and nothing on GitHub yet.
 
     Args:
+        promotion: another section of params.yaml in place of that.
         values: numbers of params.yaml that are to be otherwise.
     """
     team = Team.create(hub, oven, folder)
     set_params(team.laptop, **SMALL | values)
+    if promotion:
+        text = team.laptop.read("params.yaml")
+        text = re.sub(r"(?ms)^promotion:.*?\n(?=\n)", promotion, text)
+        team.laptop.write("params.yaml", text)
     team.laptop.make("setup")
-    share_environment(team.laptop, folder / "environment")
+    share_environment(team.laptop, ".venv", folder / "environment")
     team.laptop.write(".github/actions/check/action.yml", CHECK)
+    hub.disabled |= {"ci.yml", "track.yml"}
+    hub.settings["required_checks"] = ["model gate"]
+    return team
+
+
+def prepared(hub: GitHub, oven: Oven, folder: Path, promotion: str = "", **values: str) -> Team:
+    """A team whose `main` has a model, with its objects in the store; see `generated`."""
+    team = generated(hub, oven, folder, promotion, **values)
     commit(team.laptop, "Generated")
     team.laptop.make("repro")
     commit(team.laptop, "The first model")
     team.laptop.make("push")
-    hub.disabled |= {"ci.yml", "track.yml"}
-    hub.settings["required_checks"] = ["model gate"]
     team.laptop.run("git", "push", "-q", "origin", "main")
     return team
 
 
-def share_environment(laptop: BakedProject, place: Path) -> None:
+def share_environment(laptop: BakedProject, name: str, place: Path) -> None:
     """Every checkout uses one environment, with the package of the folder that it is called in."""
-    (laptop.path / ".venv").rename(place)
-    (laptop.path / ".venv").symlink_to(place)
-    (marker,) = place.glob(".synced-*")
+    (laptop.path / name).rename(place)
+    (laptop.path / name).symlink_to(place)
+    (marker,) = place.glob(".synced*")
     os.utime(marker, (FUTURE, FUTURE))
     (packages,) = place.glob("lib/*/site-packages")
     first = "import os, sys; sys.path.insert(0, os.path.join(os.getcwd(), 'src'))\n"

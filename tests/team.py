@@ -25,7 +25,7 @@ def with_a_python(project: BakedProject) -> BakedProject:
 
 
 def set_params(project: BakedProject, **values: str) -> None:
-    """Change numbers of params.yaml; of one that is there twice (gate, promotion) the first."""
+    """Change numbers of params.yaml in place; of one that is there twice, the first."""
     text = project.read("params.yaml")
     for name, value in values.items():
         line = rf"(?m)^(\s+{name}: )([^#\n]*?)(\s*#.*)?$"
@@ -138,8 +138,8 @@ class Team:
         branch = self.laptop.run("git", "branch", "--show-current").stdout.strip()
         self.laptop.run("git", "pull", "-q", "--ff-only", "origin", branch)
 
-    def open(self, branch: str, *, draft: bool = False) -> Pull:
-        return self.hub.open_pull(branch, self.person, title=branch, draft=draft)
+    def open(self, branch: str, *, base: str = "main", draft: bool = False) -> Pull:
+        return self.hub.open_pull(branch, self.person, base=base, title=branch, draft=draft)
 
 
 def of(runs: list[Run], workflow: str) -> Run:

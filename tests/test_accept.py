@@ -175,6 +175,18 @@ def test_set_before_the_model_is_there_it_does_not_count(hub: GitHub, team: Team
     assert pull.labels == [] and not has_record(pull)
 
 
+def test_accepted_on_main_it_is_judged_again_on_the_way_to_production(
+    hub: GitHub, team: Team, labelled: dict[str, Judged]
+) -> None:
+    """What was noted there counts for nothing here: a label of its own would."""
+    hub.git.set("refs/heads/release", str(hub.git.tip("main")))
+    pull = team.open("regretted", base="release")
+    hub.run()
+    assert has_record(pull)
+    is_blocked(pull)
+    assert pull.comments[0].body.startswith("### ⛔ Worse than `release`")
+
+
 def test_the_other_permissions_are_used_here(hub: GitHub) -> None:
     """With those of the story, each job's permissions are all used by some request of it."""
     unused = {(job, scope, level) for _, job, scope, level in hub.unused_permissions()}

@@ -4,14 +4,14 @@ A mutant is what a mistaken team, or a dishonest one, could push. All are judged
 """
 
 import json
-from collections.abc import Callable
 
 import polars as pl
 import pytest
 import yaml
 
 from baking import BakedProject, Oven
-from judged import PACKAGE, Judged, edit, propose
+from judged import PACKAGE, Judged, Mutants, edit, refused
+from mutants import TABLE, edit_metric, record, replace, train_labels
 from prepared import prepared
 from rig import GitHub
 from team import Team, said, set_params
@@ -30,13 +30,8 @@ SMALL = {
 SPLIT = "2013-05-05"
 """The last day to train on."""
 
-Change = Callable[[BakedProject], None]
-MUTANTS: dict[str, Change] = {}
-
-
-def mutant(change: Change) -> Change:
-    MUTANTS[change.__name__] = change
-    return change
+MUTANTS = Mutants()
+mutant = MUTANTS.add
 
 
 @pytest.fixture(scope="module")
@@ -46,47 +41,9 @@ def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> T
 
 
 @pytest.fixture(scope="module")
-def judged(hub: GitHub, team: Team) -> dict[str, Judged]:
+def judged(team: Team) -> dict[str, Judged]:
     """Every mutant after its run, by name."""
-    pulls = {name: propose(team, name, change) for name, change in MUTANTS.items()}
-    runs = hub.run(at_once=2)
-    return {name: Judged.of(pull, runs) for name, pull in pulls.items()}
-
-
-def refused(found: Judged, *words: str) -> None:
-    """The check is red, nobody can merge, and the comment says why."""
-    assert found.gate == "failure", said(found.run)
-    assert found.pull.refusal() == 'Required status check "model gate" is failing.'
-    assert found.comment.startswith("### ⛔"), found.comment
-    for word in words:
-        assert word in found.comment, found.comment
-
-
-# What mutants do
-
-
-def train_labels(project: BakedProject, labels: str) -> None:
-    """Write other labels into the rows to train on; the held-out ones stay true."""
-    line = "    table = prepare(flights(), weather(), options)\n"
-    old = f'pl.col("date") <= pl.lit("{SPLIT}").str.to_date()'
-    edit(
-        project,
-        f"{PACKAGE}/ingest.py",
-        line,
-        f'{line}    old, late = {old}, pl.col("late")\n    table = table.with_columns({labels})\n',
-    )
-
-
-def replaced(project: BakedProject, path: str, table: pl.DataFrame) -> None:
-    """Put another file in place of an output."""
-    (project.path / path).unlink()
-    table.write_parquet(project.path / path)
-
-
-def record(project: BakedProject) -> None:
-    """Let dvc.lock name what lies there, whoever made it, and bring it to the store."""
-    project.run(".venv/bin/dvc", "commit", "-q", "-f")
-    project.make("push")
+    return MUTANTS.judged(team)
 
 
 # The mutants, each with its test
@@ -95,7 +52,7 @@ def record(project: BakedProject) -> None:
 @mutant
 def shuffled_labels(project: BakedProject) -> None:
     """A join lost the order of the labels."""
-    train_labels(project, "pl.when(old).then(late.shuffle(seed=1)).otherwise(late)")
+    train_labels(project, "pl.when(old).then(late.shuffle(seed=1)).otherwise(late)", SPLIT)
 
 
 def test_shuffled_labels(judged: dict[str, Judged]) -> None:
@@ -108,9 +65,8 @@ def test_shuffled_labels(judged: dict[str, Judged]) -> None:
 @mutant
 def metres(project: BakedProject) -> None:
     """The source changed a unit, which the contract does not allow."""
-    line = "    table = prepare(flights(), weather(), options)\n"
     new = '    table = table.with_columns(pl.col("distance") * 1609)\n'
-    edit(project, f"{PACKAGE}/ingest.py", line, line + new)
+    edit(project, f"{PACKAGE}/ingest.py", TABLE, TABLE + new)
 
 
 def test_data_that_breaks_the_contract(judged: dict[str, Judged]) -> None:
@@ -123,7 +79,8 @@ def test_data_that_breaks_the_contract(judged: dict[str, Judged]) -> None:
 @mutant
 def one_slice(project: BakedProject) -> None:
     """One carrier reports its delays the wrong way round."""
-    train_labels(project, 'pl.when(old & (pl.col("carrier") == "FL")).then(~late).otherwise(late)')
+    wrong = 'pl.when(old & (pl.col("carrier") == "FL")).then(~late).otherwise(late)'
+    train_labels(project, wrong, SPLIT)
 
 
 def test_worse_on_one_slice_only(judged: dict[str, Judged]) -> None:
@@ -249,7 +206,7 @@ def other_rows(project: BakedProject) -> None:
     """The hard days of a month are left out of the held-out rows."""
     path = "data/holdout/2013-06.parquet"
     table = pl.read_parquet(project.path / path)
-    replaced(project, path, table.filter(pl.col("date").dt.day() < 20))
+    replace(project, path, table.filter(pl.col("date").dt.day() < 20))
     record(project)
 
 
@@ -262,7 +219,7 @@ def test_other_held_out_rows_than_date_and_split_give(judged: dict[str, Judged])
 def rows_missing(project: BakedProject) -> None:
     """Predictions of which the worst were cut off."""
     path = "data/predictions.parquet"
-    replaced(project, path, pl.read_parquet(project.path / path).head(40_000))
+    replace(project, path, pl.read_parquet(project.path / path).head(40_000))
     record(project)
 
 
@@ -315,11 +272,7 @@ def test_a_metric_that_is_no_number(judged: dict[str, Judged], name: str) -> Non
 
 @mutant
 def metric_edited(project: BakedProject) -> None:
-    path = "reports/metrics.json"
-    metrics = json.loads(project.read(path))
-    metrics["roc_auc"]["value"] = float("nan")
-    project.write(path, json.dumps(metrics, indent=2) + "\n")
-    record(project)
+    edit_metric(project, "roc_auc", float("nan"))
 
 
 def test_a_metric_edited_by_hand(judged: dict[str, Judged]) -> None:

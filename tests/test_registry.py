@@ -19,6 +19,7 @@ import yaml
 import postgres
 from baking import IDENTITY, BakedProject, Oven
 from prepared import SMALL
+from registered import View, in_file, view
 from team import Remote, commit, head, set_params, with_a_python
 from tracking import Between, Server, mlflow_server, named, running, serving
 
@@ -81,41 +82,6 @@ class Promote:
         self.project.run("git", "push", "-q", "--force", "origin", f"{tip}:refs/heads/release")
         self.project.run("git", "fetch", "-q", "origin")
         return tip
-
-
-@dataclass(frozen=True)
-class View:
-    """What counts of a registry: each version's tags, in any order, and the champion's model."""
-
-    versions: list[dict[str, str]]
-    champion: str | None
-
-    @property
-    def models(self) -> list[str]:
-        return sorted(tags["model_md5"] for tags in self.versions)
-
-
-def view(versions: dict[int, dict[str, str]], champion: int | None) -> View:
-    ours = sorted(versions.values(), key=json.dumps)
-    return View(ours, versions[champion]["model_md5"] if champion else None)
-
-
-def in_file(database: Path) -> View:
-    """The registry of an MLflow that is a file."""
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute(
-            "SELECT version FROM model_versions WHERE current_stage != 'Deleted_Internal'"
-        )
-        versions: dict[int, dict[str, str]] = {number: {} for (number,) in rows}
-        for number, key, value in connection.execute(
-            "SELECT version, key, value FROM model_version_tags ORDER BY key"
-        ):
-            if number in versions:
-                versions[number][key] = value
-        champion = connection.execute(
-            "SELECT version FROM registered_model_aliases WHERE alias = 'champion'"
-        ).fetchone()
-    return view(versions, champion and champion[0])
 
 
 class Registry:

@@ -30,7 +30,7 @@ def project(oven: Oven, tmp_path_factory: pytest.TempPathFactory, remote: Remote
     project = replace(project, environment={**project.environment, **IDENTITY})
     set_params(project, **QUICK | SMALL | {"max_iter": "40", "margin": "0.02"})
     project.make("setup")
-    share_environment(project, tmp_path_factory.mktemp("shared") / "environment")
+    share_environment(project, ".venv", tmp_path_factory.mktemp("shared") / "environment")
     project.write(".git/info/exclude", ".venv\n")  # so that a commit has none
     project.make("repro")
     project.run("git", "remote", "add", "origin", str(remote.path))

@@ -26,7 +26,8 @@ class Release:
     Attributes:
         number: its position, from 1; a rollback is an entry of its own.
         when: the committer's date, in UTC, as ISO 8601.
-        who: who merged: the author of the merge commit.
+        who: who merged: the author of the merge commit. A squash and a rebase keep the author of
+            what was merged instead, and git knows no other.
         pull: the pull request that brought it, where its subject names one.
         lock: path and MD5 of everything that its dvc.lock names.
         model: the MD5 of the model.

@@ -107,10 +107,11 @@ def judge(
         with tempfile.TemporaryDirectory(prefix="compare-") as name:
             found = scored(params, gate, now, base, production, Path(name))
     found["gate_from"] = source
-    if source == "base" and gate not in (params.gate, params.promotion_gate):
-        found["warnings"].insert(
-            0, "this change alters the gate, and the base branch's gate has judged it"
-        )
+    own, whose = (params.gate, "the base branch's")
+    if shipping():
+        own, whose = params.promotion_gate, "production's"
+    if source == "base" and gate != own:
+        found["warnings"].insert(0, f"this change alters the gate, and {whose} gate has judged it")
     found["models"] = facts(now, base, production)
     return found
 
@@ -146,9 +147,11 @@ def unchanged(params: Params, gate: Gate, now: Side) -> dict[str, Any]:
 
 
 def same(now: Side, base: Side) -> bool:
-    """Whether nothing is to be judged: the model, its rows, and all that was made of them."""
+    """Whether nothing is to be judged: the model, its rows, and all that was made of them; of what
+    ships also what it costs, which code alone can change."""
     paths = (MODEL, HOLDOUT, PREDICTIONS, METRICS)
-    return base.trained and all(now.digest(path) == base.digest(path) for path in paths)
+    equal = base.trained and all(now.digest(path) == base.digest(path) for path in paths)
+    return equal and not (shipping() and now.read(SYSTEM) != base.read(SYSTEM))
 
 
 def rules(params: Params, base: Side, shipping: bool = False) -> tuple[Gate, str]:

@@ -49,7 +49,8 @@ def run(params: Params, root: Path) -> None:
     data, reports = root / "data", root / "reports"
     with tempfile.TemporaryDirectory(prefix="verify-") as name:
         made = Path(name)
-        validate.run(params, data / "raw", made / "valid", made / "data.json", made / "violations")
+        broken = reports / "violations.md"
+        validate.run(params, data / "raw", made / "valid", made / "data.json", broken)
         same_files(made / "valid", data / "valid", "the contract")
         split.run(params, made / "valid", made / "train", made / "holdout")
         same_files(made / "train", data / "train", "the split")

@@ -225,8 +225,10 @@ def unblock(found: Comparison) -> list[str]:
         return []
     known = {rule.name: rule.unblock for rule in found.blocking if rule.unblock}
     ways = {name: way for name, text in known.items() if (way := ACCEPT.sub("", text))}
-    accept = "a maintainer accepts this very model with the label `accept-model`; this report, the "
-    accept += "model card and the history then name who did."
+    told = "this report, the model card and the history then name who did."
+    if found.target == "release":  # nothing is committed on the way there
+        told = "this report then names who did."
+    accept = f"a maintainer accepts this very model with the label `accept-model`; {told}"
     last = f" Or {accept}" if not known or any(map(ACCEPT.search, known.values())) else ""
     if len(ways) > 1:
         return ["**To unblock:**", listed([f"{n}: {w}" for n, w in ways.items()]), last.strip()]
