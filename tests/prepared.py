@@ -52,7 +52,7 @@ def generated(hub: GitHub, oven: Oven, folder: Path, promotion: str = "", **valu
     team.laptop.make("setup")
     share_environment(team.laptop, ".venv", folder / "environment")
     team.laptop.write(".github/actions/check/action.yml", CHECK)
-    hub.disabled |= {"ci.yml", "track.yml"}
+    hub.disabled |= {"ci.yml", "track.yml", "pages.yml"}
     hub.settings["required_checks"] = ["model gate"]
     return team
 

@@ -29,6 +29,7 @@ def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> T
     """A team with a model on `main`, and nothing in production yet."""
     team = prepared(hub, oven, tmp_path_factory.mktemp("laptop"))
     hub.disabled |= {"release.yml", "model.yml"}
+    hub.disabled.discard("pages.yml")
     hub.settings["required_checks"] = []
     return team
 
@@ -63,7 +64,7 @@ def retrained(team: Team, message: str) -> Any:
 
 
 def test_without_the_variable_nothing_runs(team: Team) -> None:
-    run = pages(team)
+    run = again(team)
     assert run.jobs == {"build": "skipped", "publish": "skipped"}
     assert team.hub.git.tip("gh-pages") is None
 
