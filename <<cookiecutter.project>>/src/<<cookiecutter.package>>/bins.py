@@ -81,15 +81,38 @@ def code(reference: pl.Series, current: pl.Series, sides: Sides, labels: bool) -
     """Put a column's values into bins that both tables share.
 
     Numbers: ten bins of equally many rows, a bin of its own for each value that many rows have and
-    for zero, one for missing values. Everything else, and a column that is text in one table
-    and numbers in the other: the twenty most frequent values, the others, the missing.
+    for zero, one for missing values. Everything else: the twenty most frequent values, the others,
+    the missing.
 
     Args:
         labels: missing values are not there yet: they are left out, and their share is no drift.
     """
-    if numeric(reference) and numeric(current):
-        return code_numbers(floats(reference), floats(current), sides, labels)
-    return code_words(words(reference), words(current), sides, labels)
+    old, new = alike(reference, current)
+    if numeric(old) and numeric(new):
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154
+            return code_numbers(floats(old), floats(new), sides, labels)
+    return code_words(words(old), words(new), sides, labels)
+
+
+def alike(*columns: pl.Series) -> list[pl.Series]:
+    """Numbers on one side and text on the other: all as numbers where the text holds nothing else,
+    or all as text in which a number is the word for it."""
+    if len({numeric(column) for column in columns}) == 1:
+        return list(columns)
+    parsed = [
+        column if numeric(column) else column.cast(pl.String).cast(pl.Float64, strict=False)
+        for column in columns
+    ]
+    if all(a.null_count() == b.null_count() for a, b in zip(columns, parsed, strict=True)):
+        return parsed
+    return [
+        pl.select(
+            pl.when(number.is_not_null())
+            .then(pl.lit("a number"))
+            .otherwise(pl.lit(None, pl.String) if numeric(column) else column.cast(pl.String))
+        ).to_series()
+        for column, number in zip(columns, parsed, strict=True)
+    ]
 
 
 def floats(values: pl.Series) -> Floats:

@@ -35,6 +35,10 @@ COMMANDS = {
     ),
     "drift": (
         "compare new rows with a reference",
+        ["reference", "current", "[--cluster]", "[--newest]", "--out", "[--report]"],
+    ),
+    "drift-html": (
+        "draw both of them, with Evidently",
         ["reference", "current", "[--cluster]", "[--newest]", "--out"],
     ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
@@ -54,6 +58,7 @@ COMMANDS = {
 ELSEWHERE = {
     **dict.fromkeys(("push", "pull"), "storage.store"),
     **{name: f"reporting.{name}" for name in ("report", "card")},
+    "drift-html": "reporting.drift_html",
 }
 """Modules that have not the name of their command."""
 

@@ -86,29 +86,47 @@ def run(
     cluster: str | None,
     newest: str | None,
     out: Path,
+    report: Path | None,
 ) -> None:
     """Compare two Parquet files, or folders of them, and write the result as JSON.
 
     Args:
         cluster: the column that names a row's cluster; without it task.cluster of params.yaml,
-            and rows are independent where CURRENT has no such column.
+            and rows are independent where neither table has that.
         newest: of CURRENT, only so many of the last clusters are judged.
         out: JSON; equal tables give equal bytes.
+        report: the same as Markdown.
 
     Raises:
         ProjectError: a file cannot be read, or has no such column.
     """
+    from .reporting.drift import page, verdict
     from .schema import SCHEMA
 
-    old, new = read("REFERENCE", reference), read("CURRENT", current)
-    if cluster is None and params.task.cluster in new.columns:
-        cluster = params.task.cluster
-    if newest is not None:
-        new = last("CURRENT", new, cluster, newest)
+    old, new, cluster = tables(params, reference, current, cluster, newest)
     roles = roles_of(params.task, [*old.columns, *new.columns], cluster)
     found = drift(old, new, cluster=cluster, roles=roles, rules=params.drift, schema=SCHEMA)
     write(found, out)
+    if report:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(page(found), encoding="utf-8")
     print(f"drift: {verdict(found)}")
+
+
+def tables(
+    params: Params, reference: Path, current: Path, cluster: str | None, newest: str | None
+) -> tuple[pl.DataFrame, pl.DataFrame, str | None]:
+    """Both tables, and the column of their clusters.
+
+    Raises:
+        ProjectError: as `run`.
+    """
+    old, new = read("REFERENCE", reference), read("CURRENT", current)
+    if cluster is None and params.task.cluster in {*old.columns, *new.columns}:
+        cluster = params.task.cluster
+    if newest is not None:
+        new = last("CURRENT", new, cluster, newest)
+    return old, new, cluster
 
 
 def read(name: str, path: Path) -> pl.DataFrame:
@@ -145,9 +163,9 @@ def last(name: str, table: pl.DataFrame, cluster: str | None, newest: str) -> pl
 
 
 def roles_of(task: Task, columns: Sequence[str], cluster: str | None) -> dict[str, str]:
-    """The role of each column; what params.yaml does not name is a feature, its key and time not.
+    """The role of each column that is tested: the key, the time and the cluster are not.
 
-    The first argument says which columns a project's tables have, the second which these have.
+    What params.yaml does not name is a feature.
     """
     named = {task.target: "target", SCORE: "prediction"}
     without = {cluster, task.cluster, task.key, task.time} - set(named)
@@ -161,21 +179,6 @@ def write(found: dict[str, Any], path: Path) -> None:
     text = json.dumps(found, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
     part.write_text(text + "\n", encoding="utf-8")
     os.replace(part, path)
-
-
-def verdict(found: dict[str, Any]) -> str:
-    """The result in one sentence, without a name of a column."""
-    if not found["judged"]:
-        return f"not judged: {found['reason']}"
-    changed = [c for c in found["columns"].values() if c["alarm"]]
-    fresh = [c for c in changed if c["new"]]
-    whole = sum(c["judged"] for c in found["columns"].values())
-    if not changed:
-        return f"none of {whole:,} columns changed by more than clusters differ anyway"
-    said = f"{len(changed):,} of {whole:,} columns changed"
-    if not found["history"]["usable"]:
-        return f"{said}; there is too little history to say whether that is new"
-    return f"{said}, {len(fresh):,} of them by more than ever between earlier windows"
 
 
 def drift(
@@ -548,11 +551,11 @@ def labelled(
 def result(case: Case, name: str, suite: Suite, measured: Judged, past: Past) -> dict[str, Any]:
     """The less likely of a column's tests; no p and no alarm where nothing can be judged."""
     places = [place for place, test in enumerate(suite.tests) if test.column == name]
-    judged = [one(case, place, suite, measured, past) for place in places]
-    return max(
-        judged,
-        key=lambda found: (bool(found["new"]), -found["p"] if found["p"] else 0, found["distance"]),
-    )
+    if len(places) > 1 and not suite.counts[case.old.count :, places[0], :-1].any():
+        places = places[1:]  # where no value is left, only that is to be told
+    far = measured.distance / np.maximum(measured.limit, NOTHING)
+    news = {place: one(case, place, suite, measured, past) for place in places}
+    return news[max(places, key=lambda i: (bool(news[i]["new"]), -measured.p[i], far[i]))]
 
 
 def one(case: Case, place: int, suite: Suite, measured: Judged, past: Past) -> dict[str, Any]:
