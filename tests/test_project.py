@@ -24,10 +24,11 @@ LISTED = """
 .github/workflows/model.yml .github/workflows/promote.yml .github/workflows/release.yml
 .github/workflows/track.yml .gitignore .pre-commit-config.yaml LICENSE Makefile README.md
 data/.gitignore dvc.yaml models/.gitignore params.yaml pyproject.toml requirements/bootstrap.lock
-requirements/data.lock requirements/dev.lock requirements/pipeline.lock requirements/preview.lock
-requirements/tracking.lock requirements/train.lock requirements/xgboost.lock
-src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/batches.py src/PACKAGE/cli.py
-src/PACKAGE/compare.py src/PACKAGE/contract.py src/PACKAGE/errors.py src/PACKAGE/evaluate.py
+requirements/data.lock requirements/dev.lock requirements/drift.lock requirements/pipeline.lock
+requirements/preview.lock requirements/tracking.lock requirements/train.lock
+requirements/xgboost.lock src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/batches.py
+src/PACKAGE/bins.py src/PACKAGE/cli.py src/PACKAGE/clusters.py src/PACKAGE/compare.py
+src/PACKAGE/contract.py src/PACKAGE/drift.py src/PACKAGE/errors.py src/PACKAGE/evaluate.py
 src/PACKAGE/gate.py src/PACKAGE/gitops/__init__.py src/PACKAGE/gitops/__main__.py
 src/PACKAGE/gitops/accept.py src/PACKAGE/gitops/announce.py src/PACKAGE/gitops/audit.py
 src/PACKAGE/gitops/branches.py src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/delivery.py
@@ -38,10 +39,12 @@ src/PACKAGE/gitops/publish.py src/PACKAGE/gitops/review.py src/PACKAGE/gitops/ru
 src/PACKAGE/gitops/settings.py src/PACKAGE/gitops/side.py src/PACKAGE/gitops/stale.py
 src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py
 src/PACKAGE/keys.py src/PACKAGE/metrics.py src/PACKAGE/model.py src/PACKAGE/paired.py
-src/PACKAGE/params.py src/PACKAGE/predict.py src/PACKAGE/predictions.py src/PACKAGE/registry.py
+src/PACKAGE/params.py src/PACKAGE/permutation.py src/PACKAGE/predict.py
+src/PACKAGE/predictions.py src/PACKAGE/quality.py src/PACKAGE/registry.py
 src/PACKAGE/reporting/__init__.py src/PACKAGE/reporting/alone.py src/PACKAGE/reporting/card.py
 src/PACKAGE/reporting/charts.py src/PACKAGE/reporting/compared.py
-src/PACKAGE/reporting/comparison.py src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/facts.py
+src/PACKAGE/reporting/comparison.py src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/drift.py
+src/PACKAGE/reporting/drift_html.py src/PACKAGE/reporting/facts.py
 src/PACKAGE/reporting/groups.py src/PACKAGE/reporting/preview.py src/PACKAGE/reporting/problem.py
 src/PACKAGE/reporting/provenance.py src/PACKAGE/reporting/purpose.py
 src/PACKAGE/reporting/report.py src/PACKAGE/reporting/sections.py src/PACKAGE/reporting/sides.py
@@ -53,10 +56,10 @@ src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py tests/conftest
 tests/histories.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
 tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
 tests/sample/2013-06.parquet tests/situations.py tests/test_audit.py tests/test_card.py
-tests/test_cli.py tests/test_compare.py tests/test_comparison_report.py tests/test_evaluate.py
-tests/test_gate.py tests/test_history.py tests/test_ingest.py tests/test_model.py
-tests/test_params.py tests/test_predict.py tests/test_projection.py tests/test_report.py
-tests/test_split.py tests/test_train.py tests/test_validate.py
+tests/test_cli.py tests/test_compare.py tests/test_comparison_report.py tests/test_drift.py
+tests/test_evaluate.py tests/test_gate.py tests/test_history.py tests/test_ingest.py
+tests/test_model.py tests/test_params.py tests/test_predict.py tests/test_projection.py
+tests/test_report.py tests/test_split.py tests/test_train.py tests/test_validate.py
 """
 
 
