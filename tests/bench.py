@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -220,6 +220,72 @@ for days in (20, 60):
         found = judged("binary", days, 200, (0.3, 0.3), slices=True)["slices"]
         return any(each["result"] == "worse" for each in found)
     rate("slices", f"{days} days", 600, false_block)
+"""
+
+# Nights whose truth is known, judged by drift itself: 150 days to compare with, 1,000 new rows; the
+# share `icc` of a column's variance is between days, half of it common to all columns; `memory` is
+# the correlation of a day with the next. A shift moves one column by half a standard deviation.
+NIGHTS = """
+import json
+import math
+import sys
+import time
+
+import msgspec
+import numpy as np
+import polars as pl
+from flight_delays import drift, params
+
+rules = msgspec.structs.replace(params.load().drift, calendar=[])
+rng = np.random.default_rng(1)
+
+
+def luck(days, columns, memory):
+    state = rng.normal(size=(days, columns))
+    for day in range(1, days):
+        state[day] = memory * state[day - 1] + math.sqrt(1 - memory**2) * state[day]
+    return state
+
+
+def night(columns, new, icc, memory, shift=0.0, rows=1000, days=150):
+    size = rng.lognormal(math.log(rows / new), 0.3, days + new).astype(int).clip(2)
+    day = np.repeat(np.arange(days + new), size)
+    between = luck(days + new, 1, memory) + luck(days + new, columns, memory)
+    values = math.sqrt(icc / 2) * between[day]
+    values += math.sqrt(1 - icc) * rng.normal(size=values.shape)
+    values[day >= days, 0] += shift
+    table = pl.DataFrame(values, schema=[f"c{i}" for i in range(columns)])
+    table = table.with_columns(pl.Series("day", day))
+    return table.filter(pl.col("day") < days), table.filter(pl.col("day") >= days)
+
+
+def judged(*setting, **more):
+    old, new = night(*setting, **more)
+    roles = dict.fromkeys(old.columns[:-1], "feature")
+    begun = time.perf_counter()
+    found = drift.drift(old, new, cluster="day", roles=roles, rules=rules)
+    return found, time.perf_counter() - begun
+
+
+def rate(name, count, *setting, shift=0.0):
+    columns, new, icc, memory = setting
+    nights = [judged(*setting, shift=shift)[0] for _ in range(count)]
+    found = sum(n["columns"]["c0"]["alarm"] if shift else n["alarm"] for n in nights)
+    shown = f"{columns} columns, {new} days, icc {icc:g}, memory {memory:g}"
+    print(json.dumps([name, shown, found, count]), flush=True)
+
+
+times = int(sys.argv[1])
+for memory in (0, 0.6):
+    rate("calm", 10 * times, 12, 7, 0.05, memory)
+    rate("calm", 10 * times, 12, 30, 0.1, memory)
+    rate("calm", 3 * times, 200, 7, 0.05, memory)
+rate("found", 6 * times, 12, 7, 0.05, 0, shift=0.5)
+rate("found", 6 * times, 12, 30, 0.1, 0, shift=0.5)
+rate("memory", 2 * times, 12, 7, 0.05, 0.6, shift=0.5)
+rate("memory", 2 * times, 12, 30, 0.1, 0.6, shift=0.5)
+for _ in range(5):
+    print(json.dumps(["seconds", "", judged(12, 30, 0.05, 0, rows=50_000)[1], 1]), flush=True)
 """
 
 # Prediction files of so many rows, and the seconds of the command beside its imports.
@@ -624,16 +690,35 @@ def gate(bench: Bench) -> list[Result]:
 
 
 def rates(
-    name: str, found: list[tuple[str, int, int]], goal: float, at_least: bool = False
+    name: str,
+    found: Sequence[tuple[str, float, int]],
+    goal: float | None = None,
+    at_least: bool = False,
 ) -> Result:
     """Percentages, one for each setting; the note has them pooled, with their standard error."""
     hits, count = sum(row[1] for row in found), sum(row[2] for row in found)
     pooled = hits / count
     error = math.sqrt(pooled * (1 - pooled) / count)
-    note = f"pooled {hits:,} of {count:,}: {100 * pooled:.2f} ± {100 * error:.2f} %; "
+    note = f"pooled {hits:,.0f} of {count:,}: {100 * pooled:.2f} ± {100 * error:.2f} %; "
     note += ", ".join(f"{setting} {100 * h / n:.1f}" for setting, h, n in found)
     values = [100 * h / n for _, h, n in found]
     return Result(name, values, goal=goal, at_least=at_least, unit=" %", note=note)
+
+
+def drift(bench: Bench) -> list[Result]:
+    """How often drift is called where there is none, and found where there is some."""
+    say("drift: judging some 6,000 simulated nights")
+    found: dict[str, list[tuple[str, float, int]]] = {}
+    for line in bench.run("python", "-c", NIGHTS, "100").output.splitlines():
+        name, setting, hits, count = json.loads(line)
+        found.setdefault(name, []).append((setting, hits, count))
+    seconds = [hits for _, hits, _ in found["seconds"]]
+    return [
+        rates("drift called in nights without any", found["calm"], goal=1),
+        rates("half a standard deviation found", found["found"], goal=95, at_least=True),
+        rates("the same where days remember the day before", found["memory"]),
+        Result("drift of 300,000 rows, 12 columns", seconds, 3, unit=" s", note="beside imports"),
+    ]
 
 
 def compare(bench: Bench) -> list[Result]:
@@ -693,6 +778,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Result]]] = {
     "validate": validate,
     "memory": memory,
     "gate": gate,
+    "drift": drift,
     "compare": compare,
     "predict": predict,
 }

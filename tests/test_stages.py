@@ -30,6 +30,7 @@ IMPORTS = {
     "report": "msgspec",
     "compare": "msgspec numpy polars scipy",
     "predict": "msgspec numpy pandera polars pydantic scipy skops sklearn",
+    "drift": "msgspec numpy pandera polars pydantic",
 }
 
 
@@ -51,6 +52,8 @@ def words(project: BakedProject, stage: str) -> list[str]:
         return [stage, *2 * ["data/predictions.parquet"], "--out", "reports/comparison.json"]
     if stage == "predict":  # what it imports shows before it looks for its files
         return [stage, "models/model.skops", "dvc.lock", "rows.csv", "scores.csv", "predictions"]
+    if stage == "drift":
+        return [stage, "data/train", "data/holdout", "--out", "reports/drift.json"]
     text = " ".join(project.read("dvc.yaml").split())
     if stage == "report":
         text = " ".join(project.read("Makefile").replace("\\\n", " ").split())

@@ -33,6 +33,14 @@ COMMANDS = {
         "judge predictions against the base's",
         ["now", "[base]", "[--production]", "--out"],
     ),
+    "drift": (
+        "compare new rows with a reference",
+        ["reference", "current", "[--cluster]", "[--newest]", "--out", "[--report]"],
+    ),
+    "drift-html": (
+        "draw both of them, with Evidently",
+        ["reference", "current", "[--cluster]", "[--newest]", "--out"],
+    ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
     "predict": ("score files with the model", ["model", "lock", "input", "output", "log"]),
     "serve": ("answer requests with the model", ["model", "lock", "log", "host", "port"]),
@@ -55,10 +63,11 @@ COMMANDS = {
 ELSEWHERE = {
     **dict.fromkeys(("push", "pull"), "storage.store"),
     **{name: f"reporting.{name}" for name in ("report", "card", "datasheet")},
+    "drift-html": "reporting.drift_html",
 }
 """Modules that have not the name of their command."""
 
-WORDS = {"commit", "host", "port"}
+WORDS = {"commit", "host", "port", "cluster", "newest"}
 """Arguments that are no paths."""
 
 
@@ -80,7 +89,9 @@ def add(command: argparse.ArgumentParser, path: str) -> None:
         return
     name, optional = path.strip("[]"), path.startswith("[")
     if name.startswith("--"):
-        command.add_argument(name, type=Path, required=not optional, metavar="FILE")
+        word = name.strip("-")
+        kind, shown = (str, word.upper()) if word in WORDS else (Path, "FILE")
+        command.add_argument(name, type=kind, required=not optional, metavar=shown)
     else:
         kind = str if name in WORDS else Path
         command.add_argument(name, type=kind, nargs="?" if optional else None)

@@ -115,6 +115,19 @@ class Gate(Strict, frozen=True):
     jump: Above | None
 
 
+class Drift(Strict, frozen=True):
+    alarm: Share
+    effect: Amount
+    times: Amount
+    windows: Annotated[int, msgspec.Meta(ge=2)]
+    min_current: Count
+    min_reference: Count
+    calendar: list[Name]
+    permutations: Annotated[int, msgspec.Meta(ge=99, le=99_999)]
+    rows: Count
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+
+
 class Store(Strict, frozen=True):
     remote: Name
     ref: Annotated[str, msgspec.Meta(pattern=r"^refs/[\w.-]+(/[\w.-]+)+$")]
@@ -144,6 +157,7 @@ class Params(Strict, frozen=True):
     predict: Predict
     gate: Gate
     promotion: dict[str, Any]
+    drift: Drift
     store: Store
     card: Card
 
