@@ -41,18 +41,24 @@ def prepared(hub: GitHub, oven: Oven, folder: Path, **values: str) -> Team:
     Args:
         values: numbers of params.yaml that are to be otherwise.
     """
+    team = generated(hub, oven, folder, **values)
+    commit(team.laptop, "Generated")
+    team.laptop.make("repro")
+    commit(team.laptop, "The first model")
+    team.laptop.make("push")
+    team.laptop.run("git", "push", "-q", "origin", "main")
+    return team
+
+
+def generated(hub: GitHub, oven: Oven, folder: Path, **values: str) -> Team:
+    """A team whose project is generated, and neither committed nor trained yet."""
     team = Team.create(hub, oven, folder)
     set_params(team.laptop, **SMALL | values)
     team.laptop.make("setup")
     share_environment(team.laptop, folder / "environment")
     team.laptop.write(".github/actions/check/action.yml", CHECK)
-    commit(team.laptop, "Generated")
-    team.laptop.make("repro")
-    commit(team.laptop, "The first model")
-    team.laptop.make("push")
     hub.disabled |= {"ci.yml", "track.yml"}
     hub.settings["required_checks"] = ["model gate"]
-    team.laptop.run("git", "push", "-q", "origin", "main")
     return team
 
 

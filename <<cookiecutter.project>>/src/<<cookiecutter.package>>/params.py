@@ -101,6 +101,13 @@ class Gate(Strict, frozen=True):
     jump: Above | None
 
 
+class Retrain(Strict, frozen=True):
+    """What makes a night train."""
+
+    min_new_share: Amount
+    max_age_days: Count
+
+
 class Store(Strict, frozen=True):
     remote: Name
     ref: Annotated[str, msgspec.Meta(pattern=r"^refs/[\w.-]+(/[\w.-]+)+$")]
@@ -117,6 +124,7 @@ class Params(Strict, frozen=True):
     predict: Predict
     gate: Gate
     promotion: dict[str, Any]
+    retrain: Retrain
     store: Store
 
     @property
