@@ -33,6 +33,14 @@ COMMANDS = {
         "judge predictions against the base's",
         ["now", "[base]", "[--production]", "--out"],
     ),
+    "drift": (
+        "compare new rows with a reference",
+        ["reference", "current", "[--cluster]", "[--newest]", "--out", "[--report]"],
+    ),
+    "drift-html": (
+        "draw both of them, with Evidently",
+        ["reference", "current", "[--cluster]", "[--newest]", "--out"],
+    ),
     "sample": ("draw the sample rows of the tests", ["valid", "sample"]),
     "predict": ("score files with the model", ["model", "lock", "input", "output", "log"]),
     "report": (
@@ -50,10 +58,11 @@ COMMANDS = {
 ELSEWHERE = {
     **dict.fromkeys(("push", "pull"), "storage.store"),
     **{name: f"reporting.{name}" for name in ("report", "card")},
+    "drift-html": "reporting.drift_html",
 }
 """Modules that have not the name of their command."""
 
-WORDS = {"commit"}
+WORDS = {"commit", "cluster", "newest"}
 """Arguments that are no paths."""
 
 
@@ -75,7 +84,9 @@ def add(command: argparse.ArgumentParser, path: str) -> None:
         return
     name, optional = path.strip("[]"), path.startswith("[")
     if name.startswith("--"):
-        command.add_argument(name, type=Path, required=not optional, metavar="FILE")
+        word = name.strip("-")
+        kind, shown = (str, word.upper()) if word in WORDS else (Path, "FILE")
+        command.add_argument(name, type=kind, required=not optional, metavar=shown)
     else:
         kind = str if name in WORDS else Path
         command.add_argument(name, type=kind, nargs="?" if optional else None)

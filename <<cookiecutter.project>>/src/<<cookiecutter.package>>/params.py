@@ -108,6 +108,19 @@ class Retrain(Strict, frozen=True):
     max_age_days: Count
 
 
+class Drift(Strict, frozen=True):
+    alarm: Share
+    effect: Amount
+    times: Amount
+    windows: Annotated[int, msgspec.Meta(ge=2)]
+    min_current: Count
+    min_reference: Count
+    calendar: list[Name]
+    permutations: Annotated[int, msgspec.Meta(ge=99, le=99_999)]
+    rows: Count
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+
+
 class Store(Strict, frozen=True):
     remote: Name
     ref: Annotated[str, msgspec.Meta(pattern=r"^refs/[\w.-]+(/[\w.-]+)+$")]
@@ -125,6 +138,7 @@ class Params(Strict, frozen=True):
     gate: Gate
     promotion: dict[str, Any]
     retrain: Retrain
+    drift: Drift
     store: Store
 
     @property

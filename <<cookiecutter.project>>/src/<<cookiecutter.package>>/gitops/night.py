@@ -12,21 +12,24 @@ import sys
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from .. import ingest, metrics, model, params
+from .. import drift, ingest, metrics, model, params
 from ..decide import Decision, Found, Quality, decide
 from ..errors import ProjectError
 from ..evaluate import codes
 from ..params import Params
+from ..reporting.drift import headline, section
+from ..schema import SCHEMA
 from ..text import prose, span, table
-from . import supply
+from . import production, supply
 from .lock import asks
 from .side import METRICS, MODEL, TRAIN, Side
 
 PARAMS, VALID, FILES = Path("params.yaml"), Path("data/valid"), "files"
+DRIFT = "reports/drift.json"
 UNTIL = re.compile(r'(?m)^(  until: )"?[\d-]+"?')
 
 
@@ -39,11 +42,16 @@ class Stopped(ProjectError):
 
 
 class Night(NamedTuple):
-    """A night's result: how far the data reach, what was found, and what follows."""
+    """A night's result: how far the data reach, what was found, and what follows.
+
+    Attributes:
+        drift: as `drift.drift` returns it; None where there is no model, or no newer row.
+    """
 
     until: date | None
     found: Found
     decision: Decision
+    drift: dict[str, Any] | None = None
 
 
 def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tuple[bool, str]:
@@ -146,24 +154,54 @@ def too_short(root: Path) -> str:
 def judged(values: Params, main: Side, day: date | None, forced: str, short: str) -> Night:
     """What is new for the model of `main`, and what follows."""
     found = Found(main.trained, 0, forced, short)
+    drifted = None
     if main.trained and day and not short:
-        found = known(values, main, found, day)
-    return Night(day, found, decide(found, values.retrain))
+        found, drifted = known(values, main, found, day)
+    return Night(day, found, decide(found, values.retrain), drifted)
 
 
-def known(values: Params, main: Side, found: Found, day: date) -> Found:
-    """The facts about the rows that the model of `main` has not seen."""
+def known(
+    values: Params, main: Side, found: Found, day: date
+) -> tuple[Found, dict[str, Any] | None]:
+    """The facts about the rows that the model of `main` has not seen, and their drift."""
     since = date.fromisoformat(str(main.params()["ingest"]["until"]))
     new = pl.col(str(values.task.time)).cast(pl.Date) > since
     rows = pl.scan_parquet(sorted((main.root / VALID).glob("*.parquet"))).filter(new).collect()
+    found = found._replace(rows=rows.height, age=(day - since).days)
+    if not rows.height:
+        return found, None
     with tempfile.TemporaryDirectory(prefix="night-") as name:
         place = Path(name)
         supply.obtain(main.root, main.files, [TRAIN, MODEL], values.store, place)
-        trained = pl.scan_parquet(sorted((place / TRAIN).glob("*.parquet"))).select(pl.len())
-        quality = measured(values, main, rows, place / MODEL) if rows.height else None
-        count = int(trained.collect().item())
-    age = (day - since).days
-    return found._replace(rows=rows.height, trained=count, age=age, quality=quality)
+        trained = pl.read_parquet(sorted((place / TRAIN).glob("*.parquet")))
+        quality = measured(values, main, rows, place / MODEL)
+    drifted = moved(values, reference(values, main, trained), rows)
+    names = tuple(name for name, column in drifted["columns"].items() if counts(drifted, column))
+    return found._replace(trained=trained.height, quality=quality, drifted=names), drifted
+
+
+def reference(values: Params, main: Side, trained: pl.DataFrame) -> pl.DataFrame:
+    """The rows that the champion was trained on; those of `main`'s model before there is one."""
+    champion = production.champion(main.root)
+    if not champion.trained or champion.digest(TRAIN) == main.digest(TRAIN):
+        return trained
+    with tempfile.TemporaryDirectory(prefix="champion-") as name:
+        supply.obtain(main.root, champion.files, [TRAIN], values.store, Path(name))
+        return pl.read_parquet(sorted((Path(name) / TRAIN).glob("*.parquet")))
+
+
+def moved(values: Params, reference: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
+    """What changed between what the champion learned from and the new rows."""
+    task = values.task
+    roles = drift.roles_of(task, rows.columns, task.cluster)
+    return drift.drift(
+        reference, rows, cluster=task.cluster, roles=roles, rules=values.drift, schema=SCHEMA
+    )
+
+
+def counts(drifted: dict[str, Any], column: dict[str, Any]) -> bool:
+    """Whether a column's drift is new; or an alarm, while there is too little past to tell."""
+    return bool(column["new"] if drifted["history"]["usable"] else column["alarm"])
 
 
 def measured(values: Params, main: Side, rows: pl.DataFrame, file: Path) -> Quality | None:
@@ -192,14 +230,19 @@ def write(root: Path, folder: Path, night: Night) -> None:
     facts |= {"reasons": night.decision.reasons}
     (folder / "night.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     (folder / "summary.md").write_text(summary(night), encoding="utf-8")
+    if night.drift:
+        drift.write(night.drift, folder / FILES / DRIFT)
 
 
 def summary(night: Night) -> str:
     """What the page of the run shows."""
-    verdict = "🏋️ Training" if night.decision.train else "💤 Nothing to train"
+    verdict = "🏋️ Worth a training" if night.decision.train else "💤 Nothing to train"
     reach = f"Data until {night.until}. " if night.until else ""
     parts = [f"### {verdict}", f"{reach}Because {prose('; '.join(night.decision.reasons), 900)}."]
-    return "\n\n".join([*parts, facts_table(night.found)]) + "\n"
+    parts.append(facts_table(night.found))
+    if night.drift:
+        parts += [f"#### {headline(night.drift)}", section(night.drift)]
+    return "\n\n".join(parts) + "\n"
 
 
 def facts_table(found: Found) -> str:
