@@ -23,8 +23,6 @@ SMALL = {
     "holdout_weeks": "8",
     "max_iter": "60",
     "importance_rows": "200",
-    "margin": "0.010",
-    "beat_linear": "0.0",
 }
 TARGET = '            (pl.col("arr_delay") > options.late_minutes).alias("late"),\n'
 PLANTED = f"""{TARGET}            pl.when((options.until == date(2013, 9, 30)) & (pl.col("month") == 9))

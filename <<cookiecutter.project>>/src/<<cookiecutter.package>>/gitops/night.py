@@ -241,7 +241,7 @@ def summary(night: Night) -> str:
     parts = [f"### {verdict}", f"{reach}Because {prose('; '.join(night.decision.reasons), 900)}."]
     parts.append(facts_table(night.found))
     if night.drift:
-        parts += [f"#### {headline(night.drift)}", section(night.drift)]
+        parts += [f"#### {headline(night.drift)}", str(section(night.drift))]
     return "\n\n".join(parts) + "\n"
 
 
