@@ -180,14 +180,17 @@ PROJECTS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
 EACH_PROJECTS = pytest.mark.parametrize("file", PROJECTS, ids=lambda file: file.name)
 MODEL = PROJECT / ".github/workflows/model.yml"
 
-# A branch of this repository, and nobody's dependencies; the second is its opposite.
+# A branch of this repository, and nobody's dependencies; the second is its opposite. Nobody can
+# dispatch a run on a branch that is not in the repository.
 OURS = (
-    "github.event.pull_request.head.repo.full_name == github.repository "
-    "&& github.event.pull_request.user.login != 'dependabot[bot]'"
+    "(github.event_name == 'workflow_dispatch' "
+    "|| github.event.pull_request.head.repo.full_name == github.repository "
+    "&& github.event.pull_request.user.login != 'dependabot[bot]')"
 )
 THEIRS = (
-    "github.event.pull_request.head.repo.full_name != github.repository "
-    "|| github.event.pull_request.user.login == 'dependabot[bot]'"
+    "github.event_name == 'pull_request' "
+    "&& (github.event.pull_request.head.repo.full_name != github.repository "
+    "|| github.event.pull_request.user.login == 'dependabot[bot]')"
 )
 DEFAULT_BRANCH = "${{ github.event.repository.default_branch }}"
 LABELLED = ("labeled", "unlabeled")
@@ -195,6 +198,7 @@ SECRETS = {
     ("model.yml", "validate", "SOURCE_TOKEN"),  # it ingests
     ("model.yml", "publish", "APP_PRIVATE_KEY"),  # it pushes, and runs the default branch's code
     ("promote.yml", "open", "APP_PRIVATE_KEY"),  # as publish
+    ("retrain.yml", "look", "SOURCE_TOKEN"),  # it ingests
     ("release.yml", "reconcile", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
     ("track.yml", "track", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
 }

@@ -8,7 +8,7 @@ import hashlib
 import importlib.metadata
 import io
 import zipfile
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,9 @@ from .errors import ProjectError
 
 LATER = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
 """Columns of the source that are only known after departure. A test keeps them off the model."""
+
+LAST = date(2013, 12, 31)
+"""The newest day of the source."""
 
 SOURCES = {
     "flights.csv.zip": "b6b5560eeae070d89916f5d6b7019179c07d97cef3a61db0887ca9cf78a7ad5d",
@@ -52,6 +55,13 @@ def run(options: Options, raw: Path) -> None:
     for (month,), batch in table.group_by(pl.col("date").dt.strftime("%Y-%m"), maintain_order=True):
         batch.write_parquet(raw / f"{month}.parquet")
     print(f"ingest: {table.height:,} flights until {options.until}")
+
+
+def newest(options: Options) -> date:
+    """How far the source reaches tonight; the example pretends that each night brings a month."""
+    start = options.until + timedelta(days=1)
+    end = (start.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return min(end, LAST)
 
 
 def prepare(flights: pl.DataFrame, weather: pl.DataFrame, options: Options) -> pl.DataFrame:

@@ -115,6 +115,13 @@ class Gate(Strict, frozen=True):
     jump: Above | None
 
 
+class Retrain(Strict, frozen=True):
+    """What makes a night train."""
+
+    min_new_share: Amount
+    max_age_days: Count
+
+
 class Drift(Strict, frozen=True):
     alarm: Share
     effect: Amount
@@ -157,6 +164,7 @@ class Params(Strict, frozen=True):
     predict: Predict
     gate: Gate
     promotion: dict[str, Any]
+    retrain: Retrain
     drift: Drift
     store: Store
     card: Card

@@ -36,6 +36,13 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "site": ("write the page: main, production, operations", ["folder"]),
     "pages": ("push the page to its branch", ["folder"]),
     "lineage": ("say where a model comes from", ["model"]),
+    "look": ("bring newer data in and decide whether to train", ["folder", "until", "force"]),
+    "start": ("start what a night decided", ["folder", "commit"]),
+    "tell": ("end a night: the issue, the schedule", ["results", "folder", "report"]),
+    "propose": (
+        "open the pull request of a better model",
+        ["comparison", "report", "branch", "commit"],
+    ),
     "sync": ("merge the base branch, settle generated files", []),
     "github": ("set branch rules and settings of the repository", ["mode"]),
     "take": ("bring a fork's change into the repository", ["number"]),
@@ -197,6 +204,32 @@ def lineage(model: str) -> None:
     from . import audit
 
     audit.lineage(Path.cwd(), model)
+
+
+def look(folder: str, until: str, force: str) -> None:
+    from . import conclude, night
+
+    train, commit = night.run(params(), Path.cwd(), Path(folder), until, force)
+    conclude.output("train", str(train).lower())
+    conclude.output("commit", commit)
+
+
+def start(folder: str, commit: str) -> None:
+    from . import start
+
+    start.run(Path.cwd(), params().store, Path(folder), commit)
+
+
+def tell(results: str, folder: str, report: str) -> None:
+    from . import incident
+
+    incident.run(results, Path(folder), Path(report))
+
+
+def propose(comparison: str, report: str, branch: str, commit: str) -> None:
+    from . import propose
+
+    propose.run(Path(comparison), Path(report), branch, commit)
 
 
 def sync() -> None:

@@ -36,6 +36,7 @@ def run(comparison: Path, number: str, commit: str, checked: str) -> None:
 
     Args:
         comparison: absent where an earlier job failed; then there is nothing to say.
+        number: the pull request's; empty where there is none.
         checked: the result of the job `check`; where it was skipped, `ci` has a run of its own.
 
     Raises:
@@ -49,7 +50,7 @@ def run(comparison: Path, number: str, commit: str, checked: str) -> None:
         if checked != "skipped":
             status(commit, "ci", checked == "success", f"make check ended with {checked}")
         status(commit, "model gate", passed(found), f"{found['verdict']}: {found['reasons'][0]}")
-    if found["verdict"] not in GREEN:
+    if number and found["verdict"] not in GREEN:
         label(number, bool(found["accepted"]))
 
 
@@ -59,12 +60,11 @@ def status(commit: str, name: str, green: bool, why: str) -> None:
     Raises:
         ProjectError: GitHub refuses.
     """
-    server, repository = os.environ["GITHUB_SERVER_URL"], os.environ["GITHUB_REPOSITORY"]
     body = {
         "state": "success" if green else "failure",
         "context": name,
         "description": why[:140],
-        "target_url": f"{server}/{repository}/actions/runs/{os.environ['GITHUB_RUN_ID']}",
+        "target_url": github.link(),
     }
     github.ask("POST", f"/statuses/{commit}", body)
     print(f"conclude: {name} is {body['state']} on {commit[:7]}")

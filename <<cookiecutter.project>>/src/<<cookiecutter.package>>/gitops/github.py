@@ -110,6 +110,13 @@ def refusal(method: str, path: str, error: urllib.error.HTTPError) -> Refusal:
     return Refusal(sentence, error.code, said)
 
 
+def link() -> str | None:
+    """Where this run can be read, in a workflow."""
+    server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
+    number = os.environ.get("GITHUB_RUN_ID")
+    return f"{server}/{repository}/actions/runs/{number}" if number else None
+
+
 def find(path: str) -> Any:
     """What is there; None where nothing is.
 

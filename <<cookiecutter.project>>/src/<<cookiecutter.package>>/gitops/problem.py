@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..reporting.problem import CAUSES, report
 
-ORDER = ("validate", "train", "compare", "publish")
+ORDER = ("look", "start", "validate", "train", "compare", "publish")
 """The jobs whose failure is told; the first that failed is the cause of the others."""
 
 

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..errors import ProjectError
-from . import github, laptop
+from . import github, laptop, pulls
 from .history import Release, releases
 from .lock import RELEASE, asks, at, digest, git, tip
 from .publish import BOT, head, login
 from .side import MODEL
 
 MAIN = "main"
-SETTING = "Settings, Actions, General, Allow GitHub Actions to create and approve pull requests"
 WORKFLOWS = ".github/workflows"
 
 
@@ -251,15 +250,7 @@ def local(found: dict[str, Any]) -> bool:
 
 def create(root: Path, remote: str, plan: Plan) -> int:
     body = {"title": plan.title, "body": plan.body, "head": plan.branch, "base": RELEASE}
-    try:
-        return int(github.ask("POST", "/pulls", body)["number"])
-    except ProjectError as error:
-        if "not permitted to create" not in str(error):
-            raise
-        raise ProjectError(
-            f"GitHub does not let Actions open pull requests here: switch on {SETTING}, and run "
-            f"this again; or open it yourself: {address(root, remote, plan)}"
-        ) from None
+    return pulls.create(body, address(root, remote, plan))
 
 
 def address(root: Path, remote: str, plan: Plan) -> str:

@@ -18,7 +18,7 @@ from ..errors import ProjectError
 from ..gate import SKIP, duties
 from ..metrics import LOWER_IS_BETTER
 from ..params import Gate, Params, flat
-from . import accept, production, supply
+from . import accept, github, production, supply
 from .lock import LOCK, RELEASE, SYSTEM, baseline, digest, git, shipping, show
 from .side import HOLDOUT, METRICS, MODEL, PREDICTIONS, Side
 
@@ -41,7 +41,7 @@ def run(params: Params, root: Path, revision: str, output: Path) -> None:
     found = shipped(params, now) if shipping() else merged(params, now, revision)
     base, found = found.pop("against"), dutiful(params, found)
     found["changed"] = {"params": changed(base, now), "files": files(root, base)}
-    found["run"] = link()
+    found["run"] = github.link()
     red = found["verdict"] in RED and not unfilled(found)
     found["accepted"] = accepted(root, now.digest(MODEL)) if red else None
     found["record"] = (
@@ -294,13 +294,6 @@ def files(root: Path, base: Side) -> list[str]:
         root, "diff", "--name-only", "-z", str(base.commit), "--", ".", ":!reports"
     ).decode()
     return [name for name in listed.split("\0") if name and name != LOCK]
-
-
-def link() -> str | None:
-    """Where this run can be read, in a workflow."""
-    server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
-    number = os.environ.get("GITHUB_RUN_ID")
-    return f"{server}/{repository}/actions/runs/{number}" if number else None
 
 
 def accepted(root: Path, model: str) -> dict[str, str] | None:

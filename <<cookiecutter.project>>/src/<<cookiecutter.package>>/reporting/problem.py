@@ -37,6 +37,10 @@ CAUSES = {
         "the data could not be brought in",
         "`make repro` does the same on a laptop; the job's log has all that it printed.",
     ),
+    "start": (
+        "the night could not start its training",
+        "Run the failed job again, or wait for the next night: nothing is done twice.",
+    ),
     "publish": (
         "the model could not be published",
         "Run the failed job again: what it did already is found and not done twice.",

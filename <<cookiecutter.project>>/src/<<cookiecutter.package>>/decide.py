@@ -1,0 +1,110 @@
+"""Whether a night trains: a pure function of what it found, and the reasons as sentences."""
+
+from typing import NamedTuple
+
+from .params import Retrain
+from .text import percent, span
+
+
+class Quality(NamedTuple):
+    """The model's headline metric on rows that it has not seen, and what it promised.
+
+    Attributes:
+        now: the interval's ends on the new rows.
+        promised: those on the rows that were held out when it was trained.
+        lower_is_better: as for errors.
+    """
+
+    metric: str
+    now: tuple[float, float]
+    promised: tuple[float, float]
+    lower_is_better: bool = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether the two intervals do not meet, and the new one is the worse."""
+        if self.lower_is_better:
+            return self.now[0] > self.promised[1]
+        return self.now[1] < self.promised[0]
+
+
+class Found(NamedTuple):
+    """What a night knows.
+
+    Attributes:
+        model: whether `main` has one.
+        rows: how many labelled rows are newer than the model's data.
+        forced: why somebody asks for a training; empty where nobody does.
+        short: why the rows do not suffice for a split; empty where they do.
+        trained: how many rows the model was trained on.
+        age: days from the model's data to tonight's.
+        drifted: the columns whose drift counts: it is new against their own past, or alarming
+            while that past is too short to tell.
+        quality: None where there are no labels, or too few clusters for an interval.
+    """
+
+    model: bool
+    rows: int
+    forced: str = ""
+    short: str = ""
+    trained: int = 0
+    age: int = 0
+    drifted: tuple[str, ...] = ()
+    quality: Quality | None = None
+
+
+class Decision(NamedTuple):
+    train: bool
+    reasons: list[str]
+
+
+def decide(found: Found, rules: Retrain) -> Decision:
+    """Too few rows, no new ones, or else each reason to train that holds; none: wait."""
+    if found.short:
+        return Decision(False, [f"there is too little data: {found.short}"])
+    if found.forced:
+        return Decision(True, [f"it was asked for: {found.forced}"])
+    if not found.model:
+        return Decision(True, ["main has no model yet"])
+    if not found.rows:
+        return Decision(False, ["there are no newer rows than those that the model knows"])
+    reasons = [*quality(found.quality), *drift(found.drifted), *age(found, rules)]
+    reasons += volume(found, rules)
+    return Decision(bool(reasons), reasons or [enough(found, rules)])
+
+
+def quality(found: Quality | None) -> list[str]:
+    if found is None or not found.broken:
+        return []
+    return [
+        f"its {found.metric} on the new rows is {span(*found.now)}, and was promised to be "
+        f"{span(*found.promised)}"
+    ]
+
+
+def drift(names: tuple[str, ...]) -> list[str]:
+    if not names:
+        return []
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return [f"the data have drifted as they have not before: {shown}"]
+
+
+def age(found: Found, rules: Retrain) -> list[str]:
+    if found.age < rules.max_age_days:
+        return []
+    return [f"its data are {found.age} days old, and {rules.max_age_days} are allowed"]
+
+
+def volume(found: Found, rules: Retrain) -> list[str]:
+    share = found.rows / max(found.trained, 1)
+    if share < rules.min_new_share:
+        return []
+    return [f"{found.rows:,} rows are new, {percent(share)} of what it was trained on"]
+
+
+def enough(found: Found, rules: Retrain) -> str:
+    share = found.rows / max(found.trained, 1)
+    return (
+        f"{found.rows:,} rows are new, {percent(share, 1)} of what it was trained on and less than "
+        f"{percent(rules.min_new_share)}; nothing has drifted, the quality is as promised"
+    )

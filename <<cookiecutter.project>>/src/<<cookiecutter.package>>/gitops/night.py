@@ -1,0 +1,254 @@
+"""What a night looks at: newer data, their contract, their drift, and whether to train on them.
+
+Nothing is committed here: the job runs the team's code. What the next job commits lies in a folder.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from .. import drift, ingest, metrics, model, params
+from ..decide import Decision, Found, Quality, decide
+from ..errors import ProjectError
+from ..evaluate import codes
+from ..params import Params
+from ..reporting.drift import headline, section
+from ..schema import SCHEMA
+from ..text import prose, span, table
+from . import production, supply
+from .lock import asks
+from .side import METRICS, MODEL, TRAIN, Side
+
+PARAMS, VALID, FILES = Path("params.yaml"), Path("data/valid"), "files"
+DRIFT = "reports/drift.json"
+UNTIL = re.compile(r'(?m)^(  until: )"?[\d-]+"?')
+
+
+class Stopped(ProjectError):
+    """A stage failed."""
+
+    def __init__(self, stage: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.stage = stage
+
+
+class Night(NamedTuple):
+    """A night's result: how far the data reach, what was found, and what follows.
+
+    Attributes:
+        drift: as `drift.drift` returns it; None where there is no model, or no newer row.
+    """
+
+    until: date | None
+    found: Found
+    decision: Decision
+    drift: dict[str, Any] | None = None
+
+
+def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tuple[bool, str]:
+    """Bring newer data in, hold them against their contract, and decide.
+
+    Args:
+        folder: gets night.json, and under `files` what the branch `retrain` is to get.
+        until: how far the data shall reach, such as 2013-07-31; empty for all that there is.
+        forced: why somebody asks for a training; empty where nobody does.
+
+    Returns:
+        Whether to train, and the commit that was looked at.
+
+    Raises:
+        ProjectError: the data break their contract, or cannot be brought in.
+    """
+    root = root.resolve()
+    main = Side("main", str(asks(root, "rev-parse", "HEAD")), root)
+    day = reach(values, until)
+    declare(root / PARAMS, day)
+    stage(root, "validate")
+    short = too_short(root)
+    night = judged(values, main, day, " ".join(forced.split())[:300], short)
+    write(root, folder, night)
+    print(f"night: {'train' if night.decision.train else 'wait'}: {night.decision.reasons[0]}")
+    return night.decision.train, str(main.commit)
+
+
+def reach(values: Params, until: str) -> date | None:
+    """How far tonight's data reach; None for a table without time.
+
+    Raises:
+        ProjectError: it is no date, or an earlier one than the data of `main`.
+    """
+    now = values.ingest.until
+    if now is None:
+        return None
+    if not until:
+        return max(now, ingest.newest(params.options("ingest", ingest.Options)))
+    try:
+        day = date.fromisoformat(until)
+    except ValueError:
+        raise ProjectError(f"until is {until!r}: a date looks like 2013-07-31") from None
+    if day < now:
+        raise ProjectError(
+            f"until is {until}, and main's data reach {now} already: name a later day"
+        )
+    return day
+
+
+def declare(path: Path, day: date | None) -> None:
+    """Set `ingest.until` in params.yaml, and leave the rest of the file as it stands.
+
+    Raises:
+        ProjectError: the key is written in a way that this does not understand.
+    """
+    if day is None:
+        return
+    text = path.read_text(encoding="utf-8")
+    changed, count = UNTIL.subn(rf'\g<1>"{day}"', text, count=1)
+    if count != 1:
+        raise ProjectError(
+            'params.yaml: write ingest.until on a line of its own, as until: "2013-06-30"'
+        )
+    if changed != text:
+        path.write_text(changed, encoding="utf-8")
+
+
+def stage(root: Path, name: str) -> None:
+    """Run the pipeline as far as a stage.
+
+    Raises:
+        ProjectError: a stage fails, in its own words.
+    """
+    left = root / os.environ.get("PROBLEM_FILE", "problem.txt")
+    left.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "dvc", "repro", name]
+    env = os.environ | {"PROBLEM_FILE": str(left)}
+    if subprocess.run(command, cwd=root, env=env, check=False).returncode:
+        said = left.read_text(encoding="utf-8").strip() if left.exists() else ""
+        failed, _, sentence = said.partition(": ")
+        raise Stopped(failed, sentence or f"the stage {name} failed: the job's log says why")
+
+
+def too_short(root: Path) -> str:
+    """Why the rows cannot be split; empty where they can.
+
+    Raises:
+        ProjectError: it fails for another reason.
+    """
+    try:
+        stage(root, "split")
+    except Stopped as error:
+        if error.stage != "split":
+            raise
+        return str(error)
+    return ""
+
+
+def judged(values: Params, main: Side, day: date | None, forced: str, short: str) -> Night:
+    """What is new for the model of `main`, and what follows."""
+    found = Found(main.trained, 0, forced, short)
+    drifted = None
+    if main.trained and day and not short:
+        found, drifted = known(values, main, found, day)
+    return Night(day, found, decide(found, values.retrain), drifted)
+
+
+def known(
+    values: Params, main: Side, found: Found, day: date
+) -> tuple[Found, dict[str, Any] | None]:
+    """The facts about the rows that the model of `main` has not seen, and their drift."""
+    since = date.fromisoformat(str(main.params()["ingest"]["until"]))
+    new = pl.col(str(values.task.time)).cast(pl.Date) > since
+    rows = pl.scan_parquet(sorted((main.root / VALID).glob("*.parquet"))).filter(new).collect()
+    found = found._replace(rows=rows.height, age=(day - since).days)
+    if not rows.height:
+        return found, None
+    with tempfile.TemporaryDirectory(prefix="night-") as name:
+        place = Path(name)
+        supply.obtain(main.root, main.files, [TRAIN, MODEL], values.store, place)
+        trained = pl.read_parquet(sorted((place / TRAIN).glob("*.parquet")))
+        quality = measured(values, main, rows, place / MODEL)
+    drifted = moved(values, reference(values, main, trained), rows)
+    names = tuple(name for name, column in drifted["columns"].items() if counts(drifted, column))
+    return found._replace(trained=trained.height, quality=quality, drifted=names), drifted
+
+
+def reference(values: Params, main: Side, trained: pl.DataFrame) -> pl.DataFrame:
+    """The rows that the champion was trained on; those of `main`'s model before there is one."""
+    champion = production.champion(main.root)
+    if not champion.trained or champion.digest(TRAIN) == main.digest(TRAIN):
+        return trained
+    with tempfile.TemporaryDirectory(prefix="champion-") as name:
+        supply.obtain(main.root, champion.files, [TRAIN], values.store, Path(name))
+        return pl.read_parquet(sorted((Path(name) / TRAIN).glob("*.parquet")))
+
+
+def moved(values: Params, reference: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
+    """What changed between what the champion learned from and the new rows."""
+    task = values.task
+    roles = drift.roles_of(task, rows.columns, task.cluster)
+    return drift.drift(
+        reference, rows, cluster=task.cluster, roles=roles, rules=values.drift, schema=SCHEMA
+    )
+
+
+def counts(drifted: dict[str, Any], column: dict[str, Any]) -> bool:
+    """Whether a column's drift is new; or an alarm, while there is too little past to tell."""
+    return bool(column["new"] if drifted["history"]["usable"] else column["alarm"])
+
+
+def measured(values: Params, main: Side, rows: pl.DataFrame, file: Path) -> Quality | None:
+    """The headline metric on rows that the model has not seen; None where no interval is known."""
+    task = values.task
+    promised = main.json(METRICS).get(task.metric, {})
+    if rows[task.target].null_count() or not {"low", "high"} <= promised.keys():
+        return None
+    scores = model.score(model.load(file, main.digest(MODEL)), rows, task)
+    truth = rows[task.target].cast(pl.Float64).to_numpy()
+    estimate = metrics.named(task.kind, task.threshold)[task.metric](truth, scores)
+    cluster = codes(rows[task.cluster or task.key])
+    now = metrics.interval(estimate, cluster, values.evaluate.confidence)
+    if now.low != now.low or None in (promised["low"], promised["high"]):
+        return None
+    ends = (promised["low"], promised["high"])
+    return Quality(task.metric, (now.low, now.high), ends, task.metric in metrics.LOWER_IS_BETTER)
+
+
+def write(root: Path, folder: Path, night: Night) -> None:
+    """Leave for the next job what it tells and what it commits."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / FILES).mkdir(parents=True)
+    shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
+    facts = {"until": str(night.until or ""), "train": night.decision.train}
+    facts |= {"reasons": night.decision.reasons}
+    (folder / "night.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (folder / "summary.md").write_text(summary(night), encoding="utf-8")
+    if night.drift:
+        drift.write(night.drift, folder / FILES / DRIFT)
+
+
+def summary(night: Night) -> str:
+    """What the page of the run shows."""
+    verdict = "🏋️ Worth a training" if night.decision.train else "💤 Nothing to train"
+    reach = f"Data until {night.until}. " if night.until else ""
+    parts = [f"### {verdict}", f"{reach}Because {prose('; '.join(night.decision.reasons), 900)}."]
+    parts.append(facts_table(night.found))
+    if night.drift:
+        parts += [f"#### {headline(night.drift)}", str(section(night.drift))]
+    return "\n\n".join(parts) + "\n"
+
+
+def facts_table(found: Found) -> str:
+    rows = [["new rows", f"{found.rows:,}"], ["rows it was trained on", f"{found.trained:,}"]]
+    rows.append(["age of its data", f"{found.age} days"])
+    if quality := found.quality:
+        rows.append([f"{quality.metric} on the new rows", span(*quality.now)])
+        rows.append([f"{quality.metric} as promised", span(*quality.promised)])
+    return table(["the model of main", ""], "lr", rows)

@@ -1,0 +1,72 @@
+"""The pull request of a training that was dispatched, or the issue that says why there is none.
+
+Standard library only: the job can write, and runs none of the team's code.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import ProjectError
+from ..text import prose
+from . import incident, pulls
+from .conclude import output, passed, status
+
+NIGHTLY = "retrain"
+"""The branch of the nights, and the commit status that says what came of one."""
+
+BASE = "main"
+WORTH = ("better", "first")
+"""The verdicts for which a pull request is opened; any brings one that is open up to date."""
+
+
+def run(comparison: Path, report: Path, branch: str, commit: str) -> None:
+    """Open the pull request of a better model; where a night failed, write the issue.
+
+    TITLE and REASON, in the environment, are what it says; FAILED is true where a job failed.
+
+    Args:
+        comparison: absent where a job failed before it.
+        commit: the branch's newest.
+
+    Raises:
+        ProjectError: GitHub refuses; where its settings do, which one to switch on.
+    """
+    judged = comparison.exists() and os.environ.get("FAILED") != "true"
+    found = json.loads(comparison.read_text(encoding="utf-8")) if judged else None
+    good = found is not None and passed(found)
+    known = pulls.number(branch, BASE)
+    if known or (good and found and found["verdict"] in WORTH):
+        output("number", str(known or opened(branch)))
+    if branch == NIGHTLY:
+        conclude(found, good, commit, report)
+
+
+def opened(branch: str) -> int:
+    """Open it; a night writes the issue where GitHub refuses.
+
+    Raises:
+        ProjectError: GitHub refuses.
+    """
+    title = os.environ.get("TITLE") or f"Train {branch}"
+    why = prose(os.environ.get("REASON") or "it was asked for", 900)
+    body = {"title": title, "body": f"Trained because {why}.", "head": branch, "base": BASE}
+    page = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
+    try:
+        return pulls.create(body, f"{page}/compare/{BASE}...{quote(branch)}?expand=1")
+    except ProjectError as error:
+        if branch == NIGHTLY:
+            incident.tell(f"A better model is on the branch `{branch}`. {error}")
+        raise
+
+
+def conclude(found: dict[str, Any] | None, good: bool, commit: str, report: Path) -> None:
+    """Say what came of a night: in the issue, and on the commit for the nights that follow."""
+    if good:
+        incident.close()
+    else:
+        incident.tell(report.read_text(encoding="utf-8"))
+    if found:
+        status(commit, NIGHTLY, good, f"{found['verdict']}: {found['reasons'][0]}")
