@@ -68,7 +68,7 @@ def test_what_was_tried_is_not_tried_again(team: Team) -> None:
     """As long as neither the data nor `main` have changed."""
     found = night(team)
     assert found.look.conclusion == "success" and found.model is None, said(found.look)
-    assert "these data were tried on this commit of main" in found.look.log
+    assert "These data were tried on this commit of main" in found.look.log
 
 
 def test_a_persons_commits_on_the_branch_are_left_alone(team: Team) -> None:

@@ -27,9 +27,9 @@ from ..text import prose, span, table
 from . import production, supply
 from .lock import asks
 from .side import METRICS, MODEL, TRAIN, Side
+from .start import RECORD
 
 PARAMS, VALID, FILES = Path("params.yaml"), Path("data/valid"), "files"
-DRIFT = "reports/drift.json"
 UNTIL = re.compile(r'(?m)^(  until: )"?[\d-]+"?')
 
 
@@ -58,7 +58,8 @@ def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tu
     """Bring newer data in, hold them against their contract, and decide.
 
     Args:
-        folder: gets night.json, and under `files` what the branch `retrain` is to get.
+        folder: gets summary.md, and under `files` what the branch `retrain` is to get:
+            params.yaml, and the reasons with the numbers of the drift in reports/night.json.
         until: how far the data shall reach, such as 2013-07-31; empty for all that there is.
         forced: why somebody asks for a training; empty where nobody does.
 
@@ -224,14 +225,13 @@ def measured(values: Params, main: Side, rows: pl.DataFrame, file: Path) -> Qual
 def write(root: Path, folder: Path, night: Night) -> None:
     """Leave for the next job what it tells and what it commits."""
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / FILES).mkdir(parents=True)
+    record = folder / FILES / RECORD
+    record.parent.mkdir(parents=True)
     shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
-    facts = {"until": str(night.until or ""), "train": night.decision.train}
-    facts |= {"reasons": night.decision.reasons}
-    (folder / "night.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    facts = {"until": str(night.until or ""), "reasons": night.decision.reasons}
+    text = json.dumps(facts | {"drift": night.drift}, indent=2, ensure_ascii=False)
+    record.write_text(f"{text}\n", encoding="utf-8")
     (folder / "summary.md").write_text(summary(night), encoding="utf-8")
-    if night.drift:
-        drift.write(night.drift, folder / FILES / DRIFT)
 
 
 def summary(night: Night) -> str:

@@ -18,7 +18,10 @@ from .propose import NIGHTLY as BRANCH
 from .publish import BOT, head, login, write
 
 WORKFLOW = "model.yml"
-ACCEPTED = ("params.yaml", "reports/drift.json")
+RECORD = "reports/night.json"
+"""Why the model of `main` was trained, if a night did it."""
+
+ACCEPTED = ("params.yaml", RECORD)
 """What a night may change on the branch before anything is trained."""
 
 
@@ -33,8 +36,9 @@ def run(root: Path, place: Place, folder: Path, main: str) -> None:
     """
     root = root.resolve()
     os.environ.update(login())
-    night = json.loads((folder / "night.json").read_text(encoding="utf-8"))
-    commit = write(root, files(folder / "files"), main, message(night))
+    given = files(folder / "files")
+    night = json.loads(given[RECORD])
+    commit = write(root, given, main, message(night))
     tip = head(root, place.remote, BRANCH)
     if tip:
         git(root, "fetch", "--quiet", "--no-tags", place.remote, tip)
@@ -78,7 +82,7 @@ def again(tip: str, night: dict[str, Any]) -> None:
     statuses = github.pages(f"/commits/{tip}/statuses")
     outcome = next((each for each in statuses if each["context"] == BRANCH), None)
     if outcome:
-        print(f"start: these data were tried on this commit of main: {outcome['description']}")
+        print(f"::notice::These data were tried on this commit of main: {outcome['description']}")
         return
     if waiting := active():
         since, link = waiting["created_at"], waiting["html_url"]
