@@ -57,6 +57,17 @@ def write(table: pl.DataFrame, folder: Path) -> None:
         table.write_parquet(folder / name / "rows.parquet")
 
 
+def test_it_says_how_the_held_out_rows_differ_from_those_to_train_on(
+    houses: Any, tmp_path: Path
+) -> None:
+    for name, shift in (("train", 0), ("holdout", 900)):
+        rows = pl.read_parquet(tmp_path / name / "rows.parquet")
+        rows.with_columns(pl.col("size") + shift).write_parquet(tmp_path / name / "rows.parquet")
+    told = sheet(houses, tmp_path, tmp_path / "datasheet.md")
+    drifted = told.split("### Drift of the held-out rows")[1].split("\n### ")[0]
+    assert re.search(r"1 of \d columns changed.*: `size`", drifted), drifted
+
+
 def test_the_table_of_this_project_has_a_sheet(params: Any, made: Path, tmp_path: Path) -> None:
     """Every column of the contract, the rows of either side, the licence and the batches."""
     told = sheet(params, made, tmp_path / "datasheet.md")

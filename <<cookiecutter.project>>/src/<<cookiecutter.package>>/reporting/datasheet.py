@@ -16,12 +16,13 @@ import pandera.polars as pa
 import polars as pl
 import yaml
 
-from .. import ingest
+from .. import drift, ingest
 from ..errors import ProjectError
 from ..params import Params
 from ..schema import SCHEMA
 from ..text import NARROW, cell, code, link, percent, prose, table
 from . import distribution
+from .drift import headline, section
 from .facts import find, keyed, read
 
 METHOD = "https://arxiv.org/abs/1803.09010"
@@ -212,6 +213,16 @@ def columns(sheet: Sheet) -> str:
     return f"{text}\n\n<sub>{note}</sub>"
 
 
+def drifted(sheet: Sheet) -> str:
+    """How the held-out rows, the newest of a table with time, differ from those to train on."""
+    old, new = (pl.read_parquet(files) for files in sheet.parts.values())
+    task = sheet.params.task
+    roles = drift.roles_of(task, old.columns, task.cluster)
+    rules = sheet.params.drift
+    found = drift.drift(old, new, cluster=task.cluster, roles=roles, rules=rules)
+    return f"{headline(found)}\n\n{section(found)}"
+
+
 def provenance(sheet: Sheet) -> str:
     """Where the table comes from, in which batches, by which hashes."""
     said = " ".join((ingest.__doc__ or "").partition("\n\n")[0].split())
@@ -261,6 +272,7 @@ SECTIONS: dict[str, Callable[[Sheet], str]] = {
     "Target": target,
     "Contract": contract,
     "Distributions": columns,
+    "Drift of the held-out rows": drifted,
     "Provenance": provenance,
 }
 """The parts of the sheet in their order, each a function of the sheet that returns Markdown."""
