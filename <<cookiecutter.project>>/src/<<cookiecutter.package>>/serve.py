@@ -51,7 +51,7 @@ def run(params: Params, model: Path, lock: Path, log: Path, host: str, port: str
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     champion = answers.load(params, model, lock)
-    with listen(host, port) as door, closing(Logbook(log)) as logbook:
+    with closing(Logbook(log)) as logbook, listen(host, port) as door:
         at = "http://{}:{}".format(*door.getsockname()[:2])
         print(f"serve: the model {champion.identity.model_version} answers on {at}", flush=True)
         config = uvicorn.Config(
