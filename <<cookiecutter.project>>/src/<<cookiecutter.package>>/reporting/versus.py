@@ -25,6 +25,7 @@ TROUBLES = {
     "latency": "too slow",
     "latency against base": "slower than base",
     "size": "too large",
+    "model": "its model cannot come back",
 }
 """What a model is that breaks a rule of the gate; slices are named one by one."""
 
