@@ -81,7 +81,8 @@ def test_githubs_revert_is_a_rollback(team: Team) -> None:
     with damaged(team.hub, model(team.hub, "revert-it"), "another file"):
         run = of(team.hub.run(), "model")
     assert run.conclusion == "failure"
-    assert pull.comments[0].body.startswith("### ⛔ Blocked"), pull.comments[0].body
+    blocked = "### ⛔ Blocked: its model cannot come back\n\n"
+    assert pull.comments[0].body.startswith(blocked), pull.comments[0].body
     assert "is damaged" in pull.comments[0].body
     team.hub.rerun(run)
     run = of(team.hub.run(), "model")

@@ -186,8 +186,8 @@ def test_a_champion_that_the_store_lost_does_not_come_back(team: Team) -> None:
         run = dispatch(team, to="previous", reason=WHY)
     (pull,) = opened(team)
     body = pull.comments[0].body
-    assert body.startswith("### ⛔ Blocked"), body
-    assert "DVC's remote lacks" in body or "the store lacks" in body, body
+    assert body.startswith("### ⛔ Blocked: its model cannot come back\n\nThe store "), body
+    assert "lacks 1 object that dvc.lock names" in body and "models/model.skops" in body
     assert pull.checks() == {"ci": "failure", "model gate": "failure"}, said(run)
     assert pull.refusal() == 'Required status check "model gate" is failing.'
 

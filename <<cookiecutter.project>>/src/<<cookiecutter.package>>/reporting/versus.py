@@ -26,6 +26,7 @@ TROUBLES = {
     "latency against base": "slower than base",
     "size": "too large",
     "card": "without what the EU AI Act asks of a high-risk system",
+    "model": "its model cannot come back",
 }
 """What a model is that breaks a rule of the gate; slices are named one by one."""
 
