@@ -78,6 +78,23 @@ def test_nothing_changed(laptop: BakedProject) -> None:
     assert found["changed"] == {"params": [], "files": ["README.md"]}
 
 
+def test_an_empty_field_of_a_high_risk_card_blocks(laptop: BakedProject) -> None:
+    """Though nothing trains; filled in, nothing has changed."""
+    edit(laptop, "params.yaml", "risk: minimal", "risk: high")
+    commit(laptop, "A higher class")
+    found = compare(laptop)
+    assert (found["verdict"], found["accepted"]) == ("blocked", None)
+    laptop.make("report")
+    told = laptop.read("reports/report.md")
+    assert "Blocked: without what the EU AI Act asks of a high-risk system" in told
+    assert "Article 14 asks who can step in" in told and "Or a maintainer" not in told
+    for field in ("oversight", "data_governance", "record_keeping"):
+        edit(laptop, "params.yaml", f'{field}: ""', f"{field}: A sentence.")
+    commit(laptop, "What the Act asks")
+    found = compare(laptop)
+    assert found["verdict"] == "unchanged" and found["rules"][-1]["result"] == "passes"
+
+
 def test_other_metrics_of_the_same_model_are_a_change(laptop: BakedProject) -> None:
     """The gate reads them, so they are held against the predictions."""
     edit(laptop, "reports/metrics.json", '"brier": {\n    "value": ', '"brier": {\n    "value": 1')

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,14 @@ def test_a_sensitive_column_is_in_the_contract(params: Any, sample: Path, tmp_pa
     paths = (tmp_path / name for name in ("valid", "data.json", "violations.md"))
     with pytest.raises(load("errors").ProjectError, match="shoe_size"):
         load("validate").run(wrong, sample, *paths)
+
+
+def test_an_unchanged_model_is_told_without_it(params: Any) -> None:
+    """It is a list beside the metrics, and none of them."""
+    known: dict[str, Any] = {"holdout": None, params.task.metric: {"value": 0.7}, "fairness": []}
+    now = SimpleNamespace(json=lambda path: dict(known))
+    found = load("gitops.review").unchanged(params, params.gate, now)
+    assert list(found["metrics"]) == [params.task.metric]
 
 
 def test_a_change_of_it_trains_nothing() -> None:

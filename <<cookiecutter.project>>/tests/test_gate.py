@@ -331,7 +331,7 @@ def test_a_high_risk_system_says_what_the_act_asks(verdict: str, field: str, art
     found = dutiful(judged, **{field: " "})
     assert found["verdict"] == ("worse" if verdict == "worse" else "blocked")
     assert found["reasons"][:-1] == (["told before"] if verdict == "worse" else [])
-    assert found["reasons"][-1].startswith(f"card.{field} in params.yaml is empty")
+    assert found["reasons"][-1].startswith(f"nothing is written in card.{field} of")
     assert f"Article {article} asks" in found["reasons"][-1]
     (rule,) = found["rules"]
     assert (rule["name"], rule["result"]) == ("card", "blocks") and "accept" not in rule["unblock"]
@@ -340,7 +340,9 @@ def test_a_high_risk_system_says_what_the_act_asks(verdict: str, field: str, art
 
 def test_two_empty_fields_are_one_sentence() -> None:
     rule = load("gate").duties(card(oversight="", record_keeping=""))
-    assert rule.reason.startswith("card.oversight and card.record_keeping in params.yaml are empty")
+    assert rule.reason.startswith(
+        "nothing is written in card.oversight and card.record_keeping of "
+    )
 
 
 def test_a_card_that_is_filled_in_passes() -> None:

@@ -367,8 +367,8 @@ def duties(card: Card) -> Rule:
         return Rule("card", limit, "so it does", "passes")
     names = " and ".join(f"card.{name}" for name in empty)
     asked = "; ".join(f"Article {DUTIES[name][0]} asks {DUTIES[name][1]}" for name in empty)
-    reason = f"{names} in params.yaml {'is' if len(empty) == 1 else 'are'} empty: of a system "
-    reason += f"of the class high the EU AI Act wants to know that ({asked})"
+    reason = f"nothing is written in {names} of params.yaml, and of a system of the class high "
+    reason += f"the EU AI Act wants to know it ({asked})"
     return Rule("card", limit, f"{names}: empty", "blocks", "write it into params.yaml", reason)
 
 

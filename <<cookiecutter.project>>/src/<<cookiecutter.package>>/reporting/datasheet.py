@@ -126,16 +126,16 @@ def window(files: list[Path], time: str | None) -> list[str]:
 
 def target(sheet: Sheet) -> str:
     """How the classes, or the values, of the target are spread on either side of the split."""
-    task = sheet.params.task
-    found = {name: distribution.read(files, task.target) for name, files in parts(sheet)}
+    task, name = sheet.params.task, code(sheet.params.task.target)
+    found = {part: distribution.read(files, task.target) for part, files in parts(sheet)}
     if task.kind == "regression":
-        return distribution.distributions((name, one) for name, one in found.items())
+        return f"{name}\n\n{distribution.distributions((part, one) for part, one in found.items())}"
     lines = [
-        [name, code(str(value)), f"{rows:,}", distribution.share(rows, len(one))]
-        for name, one in found.items()
+        [part, code(str(value)), f"{rows:,}", distribution.share(rows, len(one))]
+        for part, one in found.items()
         for value, rows in one.alias("value").value_counts(name="rows").sort("value").iter_rows()
     ]
-    return f"{code(task.target)}\n\n{table(['Rows', 'Class', 'Number', 'Share'], 'llrl', lines)}"
+    return f"{name}\n\n{table(['Rows', 'Class', 'Number', 'Share'], 'llrl', lines)}"
 
 
 def contract(sheet: Sheet) -> str:
