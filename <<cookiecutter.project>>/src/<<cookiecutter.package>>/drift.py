@@ -472,7 +472,7 @@ def test(
     if case.cluster is not None:
         own = case.strata[: case.old.count]
         raised = permutation.inflation(suite.counts[: case.old.count], own, place, current)
-    measured = permutation.judge(suite.counts, chosen, raised, rules.alarm)
+    measured = permutation.judge(suite.counts, case.strata, chosen, raised, rules.alarm)
     power = permutation.power(suite.counts, suite.moved, chosen, measured.limit)
     past = (
         before(case, suite, raised) if history is None else recalled(case, suite, raised, history)
