@@ -636,7 +636,7 @@ def sampled(case: Case) -> dict[str, Any]:
 
 def method(rules: Drift, cluster: str | None) -> dict[str, Any]:
     return {
-        "test": "permutation of whole clusters, family-wise over all columns",
+        "test": "whole clusters exchanged, and drawn from the reference alone; family-wise",
         "clusters": "declared" if cluster else "rows are taken as independent",
         "alarm": rules.alarm,
         "permutations": rules.permutations,
