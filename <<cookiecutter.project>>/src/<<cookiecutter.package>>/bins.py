@@ -45,16 +45,17 @@ class Coded:
 
 @dataclass(frozen=True)
 class Sides:
-    """The clusters of both tables' rows, the reference's first."""
+    """Where both tables' rows stand, the reference's first.
+
+    Args:
+        code: the cluster of each row.
+        old: the reference's rows.
+        clusters: of both tables.
+    """
 
     code: Ints
-    reference: int
+    old: int
     clusters: int
-
-    @property
-    def old(self) -> int:
-        """The reference's rows."""
-        return self.reference
 
     def count(self, bins: Ints, width: int, kept: Bool | None = None) -> Counts:
         """Rows by cluster and bin."""

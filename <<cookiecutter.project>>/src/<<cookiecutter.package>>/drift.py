@@ -472,7 +472,7 @@ def test(
     if case.cluster is not None:
         own = case.strata[: case.old.count]
         raised = permutation.inflation(suite.counts[: case.old.count], own, place, current)
-    measured = permutation.judge(suite.counts, chosen, raised, rules.alarm)
+    measured = permutation.judge(suite.counts, case.strata, chosen, raised, rules.alarm)
     power = permutation.power(suite.counts, suite.moved, chosen, measured.limit)
     past = (
         before(case, suite, raised) if history is None else recalled(case, suite, raised, history)
@@ -636,7 +636,7 @@ def sampled(case: Case) -> dict[str, Any]:
 
 def method(rules: Drift, cluster: str | None) -> dict[str, Any]:
     return {
-        "test": "permutation of whole clusters, family-wise over all columns",
+        "test": "whole clusters exchanged, and drawn from the reference alone; family-wise",
         "clusters": "declared" if cluster else "rows are taken as independent",
         "alarm": rules.alarm,
         "permutations": rules.permutations,

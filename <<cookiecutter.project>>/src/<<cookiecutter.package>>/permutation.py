@@ -160,34 +160,70 @@ def decay(first: Floats, second: Floats, clusters: int, current: int) -> Floats:
     return np.asarray(1 + 2 * terms.sum(axis=0))
 
 
+@dataclass(frozen=True)
+class Law:
+    """What distances come about by chance: mean and spread of each test, the largest of all."""
+
+    mean: Floats
+    spread: Floats
+    largest: Floats
+    squared: Floats
+
+    def p(self, distance: Floats) -> Floats:
+        """The family-wise p of each distance; the truth counts as one of the draws."""
+        z = (distance - self.mean) / self.spread
+        law = np.append(self.largest, z.max())
+        return np.array([(law >= each - 1e-6).mean() for each in z])
+
+    def limit(self, level: float) -> Floats:
+        return self.mean + self.spread * np.quantile(self.largest, 1 - level)
+
+
+def law(squared: Floats) -> Law:
+    """The law of drawn distances, (draws, tests)."""
+    distance = np.sqrt(squared)
+    mean, spread = distance.mean(axis=0), distance.std(axis=0) + 1e-12
+    return Law(mean, spread, ((distance - mean) / spread).max(axis=1), squared.mean(axis=0))
+
+
 def judge(
-    counts: Counts,
-    chosen: NDArray[np.float32],
-    raised: Floats,
-    level: float,
+    counts: Counts, strata: Ints, chosen: NDArray[np.float32], raised: Floats, level: float
 ) -> Judged:
-    """Hold each test's distance against the largest over all tests in each permutation.
+    """Hold each test's distance against two laws of the largest over all tests; both must agree.
+
+    The first exchanges clusters of both tables: exact where clusters are independent. The second
+    draws batches from the reference alone, so that a true shift does not widen it, and raises its
+    distances by the inflation: it answers for clusters that resemble the one before.
 
     Args:
         chosen: as `selections` gives it.
-        raised: as `inflation` gives it; tonight's distances are divided by its root.
+        raised: as `inflation` gives it.
     """
     squared = squares(chosen, counts)
-    distance = np.sqrt(squared)
-    mean, spread = distance.mean(axis=0), distance.std(axis=0) + 1e-12
-    tonight = (distance[0] / np.sqrt(raised) - mean) / spread
-    largest = ((distance - mean) / spread).max(axis=1)
-    largest[0] = tonight.max()
-    limit = (mean + spread * np.quantile(largest[1:], 1 - level)) * np.sqrt(raised)
-    noise = squared[1:].mean(axis=0)
-    return Judged(
-        distance=distance[0],
-        p=np.array([(largest >= z - 1e-6).mean() for z in tonight]),
-        limit=limit,
-        effect=np.sqrt(np.clip(squared[0] - raised * noise, 0, None)),
-        inflation=raised,
-        noise=noise,
-    )
+    distance, exchanged = np.sqrt(squared[0]), law(squared[1:])
+    alone = within(counts, strata, int(chosen[0].sum()), len(chosen) - 1)
+    p, limit = exchanged.p(distance), exchanged.limit(level)
+    noise = exchanged.squared
+    if alone is not None:
+        root = np.sqrt(raised)
+        p = np.maximum(p, alone.p(distance / root))
+        limit = np.maximum(limit, alone.limit(level) * root)
+        noise = alone.squared
+    effect = np.sqrt(np.clip(squared[0] - raised * noise, 0, None))
+    return Judged(distance, p, limit, effect, raised, noise)
+
+
+def within(counts: Counts, strata: Ints, current: int, draws: int) -> Law | None:
+    """The law of batches that are drawn from the reference alone; None where it has one cluster.
+
+    At most half of it is drawn, and distances are brought to the batch's number of clusters.
+    """
+    size = len(counts) - current
+    drawn = min(current, size // 2)
+    if not drawn:
+        return None
+    squared = squares(selections(strata[:size], drawn, draws, 0)[1:], counts[:size])
+    return law(squared * (1 / current + 1 / size) / (1 / drawn + 1 / (size - drawn)))
 
 
 def power(counts: Counts, moved: Counts, chosen: NDArray[np.float32], limit: Floats) -> Floats:

@@ -42,13 +42,15 @@ def repeated(reference: Grouped, current: Grouped, columns: list[str]) -> dict[s
     if reference.names is None or current.names is None or not columns:
         return None
     named = int(current.names.is_in(reference.names.implode()).sum())
-    old, new = (fingerprints(side, columns) for side in (reference, current))
+    kinds = {name: reference.rows[name].dtype for name in columns}
+    old, new = (fingerprints(side, kinds) for side in (reference, current))
     return {"named": named, "equal": int(new.is_in(old.implode()).sum())}
 
 
-def fingerprints(side: Grouped, columns: list[str]) -> pl.Series:
+def fingerprints(side: Grouped, kinds: dict[str, pl.DataType]) -> pl.Series:
     """A number for each cluster that its rows decide, whatever their order."""
-    rows = side.rows.select(pl.col(columns).cast(pl.String, strict=False)).hash_rows()
+    values = (pl.col(name).cast(kind, strict=False) for name, kind in kinds.items())
+    rows = side.rows.select(values).hash_rows()
     by = pl.DataFrame({"code": side.code, "row": rows})
     sums = by.group_by("code").agg(pl.col("row").sum(), pl.len())
     return sums.select(pl.struct("row", "len").hash()).to_series()
