@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,13 +63,16 @@ def train(project: BakedProject) -> None:
 
 
 @pytest.fixture
-def kept(project: BakedProject) -> Iterator[None]:
-    """A test that changes the model leaves it as it was."""
+def kept(project: BakedProject) -> Iterator[Callable[[], None]]:
+    """Puts the first model back, as it is done after the test."""
     model = (project.path / "models/model.skops").read_bytes()
-    yield
-    project.run("git", "checkout", "-q", "--detach", "v1")
-    project.run("git", "checkout", "-q", ".")
-    (project.path / "models/model.skops").write_bytes(model)
+
+    def back() -> None:
+        project.run("git", "checkout", "-q", "--detach", "--force", "v1")
+        (project.path / "models/model.skops").write_bytes(model)
+
+    yield back
+    back()
 
 
 @dataclass(frozen=True)
@@ -242,12 +245,19 @@ def test_thousands_of_requests_at_once_are_all_answered_right(
 
 
 def test_a_new_champion_is_taken_up_by_a_restart(
-    project: BakedProject, rows: pl.DataFrame, tmp_path: Path, kept: None
+    project: BakedProject, rows: pl.DataFrame, tmp_path: Path, kept: Callable[[], None]
 ) -> None:
     """No request of four clients that ask again fails, and none sees the old model after the new;
     a request that is under way when the server is told to stop is answered."""
     replies: list[list[Reply]] = [[] for _ in range(CLIENTS)]
     port, old, done = free_port(), batch(project, rows), threading.Event()
+    set_params(project, max_iter="30")
+    train(project)
+    commit(project, "A better model")
+    project.run("git", "tag", "v2")
+    new, model = batch(project, rows), project.path / "models/model.skops"
+    better = model.read_bytes()
+    kept()
 
     def go_on(place: int) -> None:
         while not done.is_set():
@@ -265,10 +275,8 @@ def test_a_new_champion_is_taken_up_by_a_restart(
         for client in clients:
             client.start()
         reached([20] * CLIENTS)
-        set_params(project, max_iter="30")
-        train(project)
-        commit(project, "A better model")
-        project.run("git", "tag", "v2")
+        project.run("git", "checkout", "-q", "v2")
+        model.write_bytes(better)
         late = half_sent(port, records(rows[0]))
         started.process.terminate()
         refused(port)
@@ -279,7 +287,6 @@ def test_a_new_champion_is_taken_up_by_a_restart(
         done.set()
         for client in clients:
             client.join()
-    new = batch(project, rows)
     assert new.keys() == old.keys() and new != old
     for found in replies:
         assert {status for status, _ in found} == {200}
@@ -362,7 +369,9 @@ def test_a_port_that_is_taken_is_one_sentence(project: BakedProject, server: Ser
     assert server.ask(b"", path="/ping")[0] == 200
 
 
-def test_a_poisoned_model_is_refused_before_it_runs(project: BakedProject, kept: None) -> None:
+def test_a_poisoned_model_is_refused_before_it_runs(
+    project: BakedProject, kept: Callable[[], None]
+) -> None:
     """By its hash; and where the lock was forged too, by the type that it holds."""
     project.run(".venv/bin/python", "-c", POISON)
     for sentence in ("is not the model that dvc.lock names", "holds the type posix.system"):
