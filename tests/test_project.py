@@ -209,3 +209,8 @@ def test_another_python_takes_the_place_of_one_that_is_not_there(
     project = bake(python_version=other)
     said = project.make("setup", env=machine(tmp_path / "bin", f"python{own}", "python3")).stdout
     assert f"Python {other} is not on the PATH; this environment has Python {own}" in said
+
+
+def test_the_nightly_time_is_the_schedule(bake: Bake) -> None:
+    workflow = bake(nightly_time="22:05").read(".github/workflows/retrain.yml")
+    assert '    - cron: "5 22 * * *" # UTC\n' in workflow

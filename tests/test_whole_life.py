@@ -170,7 +170,9 @@ def test_a_laptop_promotes_by_ordinary_runs(team: Team, database: Path) -> None:
     assert shipped(team, pull, team.hub.people["bob"]) == tree(team, sha)
     is_in_production(team, released(team), database, 2, sha)
     notes = team.hub.releases[-1]["body"]
-    assert "Approved by `bob`" in notes and "the champion before |" in notes.split("## Model card")[0]
+    assert (
+        "Approved by `bob`" in notes and "the champion before |" in notes.split("## Model card")[0]
+    )
 
 
 # Back, and forth again
