@@ -231,8 +231,8 @@ def test_rows_missing_in_predictions(judged: dict[str, Judged]) -> None:
 @mutant
 def rows_dropped(project: BakedProject) -> None:
     """`evaluate` itself leaves rows out, so that all holds together."""
-    old = "rows.drop(SIMPLE).write_parquet"
-    edit(project, f"{PACKAGE}/evaluate.py", old, "rows.drop(SIMPLE).head(40_000).write_parquet")
+    old = "rows.select(kept).write_parquet"
+    edit(project, f"{PACKAGE}/evaluate.py", old, "rows.select(kept).head(40_000).write_parquet")
     project.make("repro", "push")
 
 
