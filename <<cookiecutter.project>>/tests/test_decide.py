@@ -21,6 +21,7 @@ ROWS: dict[str, Any] = {
     "no newer rows": NOTHING._replace(rows=0, age=400, drifted=("temp",)),
     "a metric below what was promised": NOTHING._replace(quality=BROKEN),
     "drift that the past does not show": NOTHING._replace(drifted=("temp", "humid")),
+    "data older than its models keep": NOTHING._replace(age=61, due=60),
     "data of `max_age_days` or more": NOTHING._replace(age=90),
     "`min_new_share` of new rows or more": NOTHING._replace(rows=500),
     "anything else": NOTHING._replace(quality=KEPT),

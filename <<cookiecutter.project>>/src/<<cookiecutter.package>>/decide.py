@@ -38,6 +38,8 @@ class Found(NamedTuple):
         short: why the rows do not suffice for a split; empty where they do.
         trained: how many rows the model was trained on.
         age: days from the model's data to tonight's.
+        due: the age at which models were seen to have lost the gate's margin; None where no loss
+            is shown.
         drifted: the columns whose drift counts: it is new against their own past, or alarming
             while that past is too short to tell.
         quality: None where there are no labels, or too few clusters for an interval.
@@ -49,6 +51,7 @@ class Found(NamedTuple):
     short: str = ""
     trained: int = 0
     age: int = 0
+    due: int | None = None
     drifted: tuple[str, ...] = ()
     quality: Quality | None = None
 
@@ -90,6 +93,9 @@ def drift(names: tuple[str, ...]) -> list[str]:
 
 
 def age(found: Found, rules: Retrain) -> list[str]:
+    if found.due is not None and found.due <= found.age:
+        lost = f"and models were seen to lose the gate's margin in {found.due}"
+        return [f"its data are {found.age} days old, {lost}"]
     if found.age < rules.max_age_days:
         return []
     return [f"its data are {found.age} days old, and {rules.max_age_days} are allowed"]

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +22,12 @@ from ..decide import Decision, Found, Quality, decide
 from ..errors import ProjectError
 from ..evaluate import codes
 from ..params import Params
+from ..reporting import staleness as aging
 from ..reporting.drift import headline, section
 from ..schema import SCHEMA
+from ..staleness import Decay, Score, decay
 from ..text import prose, span, table
-from . import production, supply
+from . import production, staleness, supply
 from .lock import asks
 from .side import METRICS, MODEL, TRAIN, Side
 from .start import RECORD
@@ -46,12 +49,16 @@ class Night(NamedTuple):
 
     Attributes:
         drift: as `drift.drift` returns it; None where there is no model, or no newer row.
+        aged: the models of `main` on the months after each.
+        decay: what age costs them.
     """
 
     until: date | None
     found: Found
     decision: Decision
     drift: dict[str, Any] | None = None
+    aged: Sequence[Score] = ()
+    decay: Decay | None = None
 
 
 def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tuple[bool, str]:
@@ -76,7 +83,7 @@ def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tu
     stage(root, "validate")
     short = too_short(root)
     night = judged(values, main, day, " ".join(forced.split())[:300], short)
-    write(root, folder, night)
+    write(values, root, folder, night)
     print(f"night: {'train' if night.decision.train else 'wait'}: {night.decision.reasons[0]}")
     return night.decision.train, str(main.commit)
 
@@ -155,10 +162,15 @@ def too_short(root: Path) -> str:
 def judged(values: Params, main: Side, day: date | None, forced: str, short: str) -> Night:
     """What is new for the model of `main`, and what follows."""
     found = Found(main.trained, 0, forced, short)
-    drifted = None
-    if main.trained and day and not short:
-        found, drifted = known(values, main, found, day)
-    return Night(day, found, decide(found, values.retrain), drifted)
+    if not (main.trained and day) or short:
+        return Night(day, found, decide(found, values.retrain))
+    aged = staleness.scores(
+        values, main, pl.read_parquet(sorted((main.root / VALID).glob("*.parquet")))
+    )
+    cost = decay(aged, lower_is_better=values.task.metric in metrics.LOWER_IS_BETTER)
+    found = found._replace(due=cost.days(values.gate.margin) if cost else None)
+    found, drifted = known(values, main, found, day)
+    return Night(day, found, decide(found, values.retrain), drifted, aged, cost)
 
 
 def known(
@@ -222,19 +234,20 @@ def measured(values: Params, main: Side, rows: pl.DataFrame, file: Path) -> Qual
     return Quality(task.metric, (now.low, now.high), ends, task.metric in metrics.LOWER_IS_BETTER)
 
 
-def write(root: Path, folder: Path, night: Night) -> None:
+def write(values: Params, root: Path, folder: Path, night: Night) -> None:
     """Leave for the next job what it tells and what it commits."""
     shutil.rmtree(folder, ignore_errors=True)
     record = folder / FILES / RECORD
     record.parent.mkdir(parents=True)
     shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
-    facts = {"until": str(night.until or ""), "reasons": night.decision.reasons}
-    text = json.dumps(facts | {"drift": night.drift}, indent=2, ensure_ascii=False)
+    facts: dict[str, Any] = {"until": str(night.until or ""), "reasons": night.decision.reasons}
+    facts |= {"drift": night.drift, "staleness": [score._asdict() for score in night.aged]}
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
     record.write_text(f"{text}\n", encoding="utf-8")
-    (folder / "summary.md").write_text(summary(night), encoding="utf-8")
+    (folder / "summary.md").write_text(summary(values, night), encoding="utf-8")
 
 
-def summary(night: Night) -> str:
+def summary(values: Params, night: Night) -> str:
     """What the page of the run shows."""
     verdict = "🏋️ Worth a training" if night.decision.train else "💤 Nothing to train"
     reach = f"Data until {night.until}. " if night.until else ""
@@ -242,6 +255,8 @@ def summary(night: Night) -> str:
     parts.append(facts_table(night.found))
     if night.drift:
         parts += [f"#### {headline(night.drift)}", str(section(night.drift))]
+    aged = aging.section(night.aged, night.decay, values.task.metric, values.gate.margin)
+    parts += [str(aged)] if aged else []
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,0 +1,74 @@
+"""The models that `main` had, on the months that came after each: is a newer one worth it?"""
+
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from .. import metrics, model
+from ..errors import ProjectError
+from ..params import Params, Task
+from ..staleness import Score
+from . import supply
+from .models import models
+from .side import MODEL, Side
+
+MODELS, MONTHS = 12, 12
+"""The newest so many models, on the newest so many months."""
+
+
+def scores(values: Params, main: Side, rows: pl.DataFrame) -> list[Score]:
+    """Each of the newest models on each whole month of labelled rows after its data.
+
+    A model that needs a column that is no more, or whose file is not in the store or not to be
+    trusted, is left out.
+
+    Args:
+        rows: the table that keeps the contract, with its labels.
+    """
+    task = values.task
+    if task.time is None or rows[task.target].null_count():
+        return []
+    day = pl.col(task.time).cast(pl.Date)
+    rows = rows.with_columns(day.dt.strftime("%Y-%m").alias(MONTH))
+    found: list[Score] = []
+    for known in models(str(main.commit), main.root)[-MODELS:]:
+        found += aged(values, Side("", known.commit, main.root), rows)
+    return found
+
+
+MONTH = "month of the table"
+
+
+def aged(values: Params, side: Side, rows: pl.DataFrame) -> Iterator[Score]:
+    """One model on the months after its data."""
+    past: dict[str, Any] = side.params()
+    until = date.fromisoformat(str(past["ingest"]["until"]))
+    task = values.task
+    own = Task(**{**{f: getattr(task, f) for f in task.__struct_fields__}, **features(past)})
+    if set(own.features) - set(rows.columns) or past["task"].get("kind") != task.kind:
+        return
+    try:
+        with tempfile.TemporaryDirectory(prefix="aged-") as name:
+            supply.obtain(side.root, side.files, [MODEL], values.store, Path(name))
+            pipeline = model.load(Path(name) / MODEL, side.digest(MODEL))
+    except ProjectError:
+        return
+    measure = metrics.named(task.kind, task.threshold)[task.metric]
+    later = rows.filter(pl.col(str(task.time)).cast(pl.Date) > until)
+    for month in later[MONTH].unique().sort().to_list()[-MONTHS:]:
+        part = later.filter(pl.col(MONTH) == month)
+        truth = part[task.target].cast(pl.Float64).to_numpy()
+        value = measure(truth, model.score(pipeline, part, own)).value
+        days = part.select(pl.col(str(task.time)).cast(pl.Date) - until).to_series()
+        age = int(days.dt.total_days().max())  # type: ignore[arg-type]
+        if value == value:
+            yield Score(side.digest(MODEL), str(until), month, age, value, part.height)
+
+
+def features(past: dict[str, Any]) -> dict[str, Any]:
+    """The columns that a model was made for."""
+    return {name: past["task"][name] for name in ("numeric", "categorical")}
