@@ -57,7 +57,7 @@ def words(project: BakedProject, stage: str) -> list[str]:
     text = " ".join(project.read("dvc.yaml").split())
     if stage == "report":
         text = " ".join(project.read("Makefile").replace("\\\n", " ").split())
-    found = re.search(rf"-m \S+ ({stage} .+?) (deps:|card:)", text)
+    found = re.search(rf"-m \S+ ({stage} .+?) (deps:|drift:|card:)", text)
     assert found
     return found[1].split()
 
