@@ -94,7 +94,7 @@ def test_a_model_that_the_gate_blocks_is_in_the_issue_and_in_no_pull_request(tea
     assert found.model and found.model.conclusion == "failure", said(found.look)
     assert not proposals(team)
     told = texts([issue for issue in issues(team) if issue.state == "open"][-1])
-    assert "### ⛔" in told[-1] and "0.990" in told[-1]
+    assert "### ⛔" in told[-1] and "at least 0.99" in told[-1]
 
 
 def test_an_api_that_refuses_the_issue_leaves_a_red_job(team: Team) -> None:

@@ -1,6 +1,5 @@
 """Issues and pull requests, and whether GitHub would let one be merged."""
 
-import datetime
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -8,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 from . import event, rules
 from .account import Account, Token
 from .bare import Bare, Conflict
+from .record import now
 
 if TYPE_CHECKING:
     from .hub import GitHub
 
 NUMBERS = itertools.count(1)
-
-
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Refused(Exception):

@@ -1,14 +1,18 @@
 """What is written down about a commit, and about a request."""
 
+import datetime
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .account import Account
-from .pull import now
 
 NUMBERS = itertools.count(1)
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)

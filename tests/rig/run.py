@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .account import Account
+from .record import now
 from .workflow import Workflow
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Run:
     token: str
     attempt: int = 1
     status: str = "queued"
+    created_at: str = field(default_factory=now)
     conclusion: str | None = None
     group: str | None = None
     cancels: bool = False
@@ -121,6 +123,7 @@ class Run:
             "run_attempt": self.attempt,
             "actor": self.trigger.actor.json(),
             "triggering_actor": self.trigger.actor.json(),
+            "created_at": self.created_at,
             "html_url": f"{repository['html_url']}/actions/runs/{self.id}",
             "repository": repository,
         }

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ..pull import Refused, now
+from ..pull import Refused
+from ..record import now
 from .route import Asked, route
 
 RELEASES = "/repos/{owner}/{repo}/releases"

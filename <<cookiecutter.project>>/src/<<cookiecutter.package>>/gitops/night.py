@@ -67,7 +67,8 @@ def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tu
     Args:
         folder: gets summary.md, and under `files` what the branch `retrain` is to get:
             params.yaml, and the reasons with the numbers of the drift in reports/night.json.
-        until: how far the data shall reach, such as 2013-07-31; empty for all that there is.
+        until: how far the data shall reach, such as 2013-07-31; empty for all that `ingest.newest`
+            knows of.
         forced: why somebody asks for a training; empty where nobody does.
 
     Returns:
@@ -98,7 +99,8 @@ def reach(values: Params, until: str) -> date | None:
     if now is None:
         return None
     if not until:
-        return max(now, ingest.newest(params.options("ingest", ingest.Options)))
+        newest: Any = getattr(ingest, "newest", None)  # a source may not know it
+        return max(now, newest(params.options("ingest", ingest.Options))) if newest else now
     try:
         day = date.fromisoformat(until)
     except ValueError:
