@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -733,6 +734,26 @@ def test_a_pull_killed_at_every_step_leaves_only_whole_objects(
     assert seen >= 5
     assert (second.folder / "data/in/b.txt").read_bytes() == b"two\n"
     assert list(second.folder.glob(".dvc/tmp/store-*")) == []
+
+
+@pytest.mark.parametrize("path", ["data/{}", "data/in/{}", "{}"])
+def test_what_a_killed_dvc_left_is_swept_away(
+    store: Any, project: Project, origin: Path, tmp_path: Path, path: str
+) -> None:
+    """DVC would take its own unfinished file for a person's; a person's file it still refuses."""
+    push(store, project)
+    second = clone(origin, tmp_path / "two")
+    pull(store, second)
+    left = second.folder / path.format(f".{secrets.token_urlsafe(16)}.tmp")
+    left.write_text("half")
+    (second.folder / "data/a.txt").unlink()
+    pull(store, second)
+    assert not left.exists()
+    assert (second.folder / "data/a.txt").read_bytes() == b"one\n"
+    mine = second.folder / "data/.mine.tmp"
+    mine.write_text("mine")
+    refusal(store, pull, second)
+    assert mine.read_text() == "mine"
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from ..params import Store as Place
 from ..storage.gitref import Git, Store, workshop
 from ..storage.objects import NAME, Cache, Wanted, wanted_by
 from ..storage.store import (
-    ALLOW_UNRUN,
     MEND,
     check_held,
+    checkout,
     configuration,
     download,
     dvc,
@@ -41,7 +41,7 @@ def fetch(root: Path, place: Place) -> None:
     cache = Cache(root, settings)
     if (root / LOCK).exists():
         held = from_ref(root, cache, place) if is_git(settings) else from_bucket(root, cache)
-        dvc(root, "checkout", ALLOW_UNRUN)
+        checkout(root)
     (root / HELD).parent.mkdir(exist_ok=True)
     (root / HELD).write_text("\n".join(held), encoding="utf-8")
 

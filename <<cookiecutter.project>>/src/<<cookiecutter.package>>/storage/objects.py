@@ -32,7 +32,7 @@ def wanted_by(root: Path, files: Sequence[str], cache: "Cache") -> Wanted:
         raise ProjectError(f"there is no dvc.lock in {str(root)!r}: run `make repro` first")
     wanted: Wanted = {}
     for file in files:
-        for name, path in _outs(root, file):
+        for name, path in outs(root, file):
             wanted.setdefault(name, path)
             if name.endswith(".dir") and cache.has(name):
                 for child, inner in cache.children(name, path):
@@ -40,7 +40,7 @@ def wanted_by(root: Path, files: Sequence[str], cache: "Cache") -> Wanted:
     return wanted
 
 
-def _outs(root: Path, file: str) -> Iterator[tuple[str, str]]:
+def outs(root: Path, file: str) -> Iterator[tuple[str, str]]:
     """Name and path of each output that lives in the cache.
 
     Raises:

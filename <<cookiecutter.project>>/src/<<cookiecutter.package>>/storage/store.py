@@ -6,6 +6,7 @@ remote (s3, gs, azure) gets plain `dvc push` and `dvc pull` from the same two co
 """
 
 import random
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import Any
 
 from ..errors import ProjectError
 from .gitref import Git, Store, Tip, lock_files, workshop
-from .objects import MIB, Cache, Wanted, folded, wanted_by
+from .objects import MIB, Cache, Wanted, folded, outs, wanted_by
 
 ATTEMPTS = 12
 BATCH = 2**30  # GitHub refuses a push above 2 GiB
@@ -24,6 +25,7 @@ BATCH = 2**30  # GitHub refuses a push above 2 GiB
 ALLOW_UNRUN = "--allow-missing"
 MEND = "run `make push` where the pipeline was run, or `make repro` here"
 NOWHERE = "/dev/null/"
+UNFINISHED = re.compile(r"\.[\w-]{22}\.tmp")
 
 
 def push(root: Path, remote: str, ref: str, limit_mib: int) -> None:
@@ -57,6 +59,7 @@ def pull(root: Path, remote: str, ref: str) -> None:
     if is_git(settings):
         _pull(root, Cache(root, settings), remote, ref)
     else:
+        sweep(root)
         dvc(root, "pull", ALLOW_UNRUN)
         _check_complete(root, Cache(root, settings))
 
@@ -68,7 +71,25 @@ def _pull(root: Path, cache: Cache, remote: str, ref: str) -> None:
             download(store, store.tip(), cache, lambda: named(root, cache))
         else:
             print("pull: the cache has every object that dvc.lock names", flush=True)
+    checkout(root)
+
+
+def checkout(root: Path) -> None:
+    """Bring the working tree to what dvc.lock names; what the cache lacks is left as it is."""
+    sweep(root)
     dvc(root, "checkout", ALLOW_UNRUN)
+
+
+def sweep(root: Path) -> None:
+    """Delete what a killed DVC left in the outputs: it takes its own unfinished file for a person's.
+
+    Its name is dvc_objects.fs.utils.tmp_fname's, and it lies beside the file that it was to become.
+    """
+    for file in lock_files(root):
+        for _, path in outs(root, file):
+            for left in [*(root / path).parent.glob(".*.tmp"), *(root / path).rglob(".*.tmp")]:
+                if UNFINISHED.fullmatch(left.name):
+                    left.unlink(missing_ok=True)
 
 
 def named(root: Path, cache: Cache) -> Wanted:
