@@ -74,6 +74,10 @@ def test_every_make_target_that_is_named_exists(project: BakedProject, where: st
         text = (folder / name).read_text(encoding="utf-8")
         for command in re.findall(r"(?:`|^)make ([a-z -]+)", text, re.MULTILINE):
             assert set(command.split()) <= targets, command
+    if where == "project":
+        table = text.split("\n## Commands")[1].split("\n\n")[1]
+        typed = set(re.findall(r"^([a-z-]+):.*## ", project.read("Makefile"), re.MULTILINE))
+        assert typed == typed & set(re.findall(r"`make ([a-z-]+)", table))
 
 
 def test_the_parameters_that_a_readme_names_exist(project: BakedProject) -> None:

@@ -21,6 +21,16 @@ def test_every_stage_is_a_command() -> None:
         assert (ROOT / f"tests/test_{name}.py").is_file()
 
 
+def test_who_stops_a_command_sees_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its exit code is the shell's own for Ctrl-C."""
+
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    assert load("cli").attempt("train", stopped) == 130
+    assert capsys.readouterr().err == "train: stopped\n"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is full")
 @pytest.mark.parametrize("kind", ["text", "table"])
 def test_a_full_disk_is_one_sentence(

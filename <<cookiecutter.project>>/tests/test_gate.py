@@ -1,11 +1,12 @@
 """The gate as a pure function: what each rule does alone, and what it says."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
-from conftest import ROOT, load
+from conftest import ROOT, change, load
 
 GATE: dict[str, Any] = {
     "margin": 0.01,
@@ -355,3 +356,24 @@ def test_a_card_that_is_filled_in_passes() -> None:
     assert dutiful(judged, risk="limited", **empty) == judged
     back = judged | {"verdict": "rollback"}
     assert dutiful(back, **empty) == back
+
+
+@pytest.mark.parametrize(
+    ("then", "found", "source"),
+    [
+        ({**GATE, "margin": 0.02}, {"margin": 0.02}, "base"),
+        ({"margin": 0.02, "jump": 0.3}, {"margin": 0.02, "jump": 0.3, "latency_ms": 100}, "base"),
+        ({**GATE, "gone": 1, "margin": 0.02}, {"margin": 0.02}, "base"),
+        (None, {"margin": 0.01}, "now"),
+        ("loose", {"margin": 0.01}, "now"),
+    ],
+)
+def test_the_base_branchs_gate_judges(
+    params: Any, then: Any, found: dict[str, Any], source: str
+) -> None:
+    """A change that adds a key, or takes one away, alters no other."""
+    base = SimpleNamespace(params=lambda: {"gate": then})
+    changed = change(params, gate=GATE)
+    gate, told = load("gitops.review").rules(changed, base)
+    assert {key: getattr(gate, key) for key in found} == found
+    assert told == source

@@ -129,3 +129,20 @@ def test_a_history_that_is_cut_off_is_refused(history: History, tmp_path: Path) 
 def test_a_revision_that_is_not_there_is_gits_own_sentence(history: History) -> None:
     with pytest.raises(load("errors").ProjectError, match="`git log` failed: fatal"):
         load("gitops.history").releases("nowhere", history.root)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            b"ssh: no route\nfatal: no access\n\nPlease make sure\nand it exists.\n",
+            "fatal: no access",
+        ),
+        (b"hint: a\nerror: failed to push\n", "error: failed to push"),
+        (b"something else\n", "something else"),
+        (b"", "no output"),
+    ],
+)
+def test_what_failed_is_gits_own_line(said: bytes, line: str) -> None:
+    """Not the advice below it."""
+    assert load("gitops.lock").complaint(said) == line

@@ -1,5 +1,6 @@
 """A wrong parameter is refused with its path, its value and what is allowed."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def refusal(tmp_path: Path, path: str, value: Any) -> str:
         ("split.holdout_share", float("nan"), "split.holdout_share is nan"),
         ("evaluate.confidence", 95, "evaluate.confidence is 95; expected `float` < 1.0"),
         ("ingest.until", "2013-02-30", "ingest.until is '2013-02-30'; expected a date"),
+        ("ingest.until", date(2013, 6, 30), 'DVC cannot read: write "2013-06-30"'),
         ("task.numeric", ["a", 3], "task.numeric[1] is 3; expected `str`, got `int`"),
         ("task.metric", "elo", "task.metric is 'elo'; a"),
         ("train", None, "train is None; expected `object`"),

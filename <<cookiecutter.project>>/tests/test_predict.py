@@ -215,6 +215,31 @@ def test_the_output_is_none_of_the_inputs(
         predict(source, output=output)
 
 
+@pytest.mark.parametrize(
+    ("source", "output", "words"),
+    [
+        ("", "out.csv", "INPUT is empty: make predict INPUT="),
+        ("nowhere.csv", "out.csv", r"INPUT is 'nowhere.csv', which is not there"),
+        ("rows.csv", "", r"OUTPUT is '\.': name a file"),
+        ("rows.csv", "/", "OUTPUT is '/': name a file"),
+        ("rows.csv", "out.json", "OUTPUT is 'out.json': name a file"),
+    ],
+)
+def test_a_name_that_is_not_given_is_asked_for(
+    params: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    output: str,
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("a\n1\n")
+    files = (Path("model.skops"), Path("dvc.lock"), Path(source), Path(output), Path("log"))
+    with pytest.raises(load("errors").ProjectError, match=words):
+        load("predict").run(params, *files)
+
+
 def test_cells_may_hold_line_breaks_and_quotes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

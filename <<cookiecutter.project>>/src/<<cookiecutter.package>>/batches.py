@@ -45,6 +45,10 @@ def files(source: Path) -> list[Path]:
     Raises:
         ProjectError: there is none, or one that is neither .csv nor .parquet.
     """
+    if source == Path():
+        raise ProjectError("INPUT is empty: make predict INPUT=flights.csv OUTPUT=scores.parquet")
+    if not source.exists():
+        raise ProjectError(f"INPUT is {str(source)!r}, which is not there: name a file or a folder")
     if not source.is_dir():
         found = [source]
     else:

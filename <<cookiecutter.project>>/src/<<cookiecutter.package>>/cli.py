@@ -6,6 +6,7 @@ Each command imports what it needs when it is called: no stage pays for another'
 import argparse
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Any
 from .errors import ProjectError
 
 FULL = os.strerror(errno.ENOSPC)
+STOPPED = 128 + signal.SIGINT
 
 COMMANDS = {
     "ingest": ("write the table as Parquet batches", ["raw"]),
@@ -56,6 +58,7 @@ COMMANDS = {
     "preview": ("show a report as GitHub would", ["report", "assets", "output"]),
     "track": ("record the run in MLflow", ["metrics", "data", "system", "model", "lock"]),
     "registry": ("make MLflow's registry agree with release", ["plan|reconcile", "commit"]),
+    "params": ("check params.yaml", []),
     "push": ("put data and models into the store", []),
     "pull": ("get data and models from the store", []),
 }
@@ -110,6 +113,9 @@ def attempt(command: str, call: Callable[[], int | None]) -> int:
         return call() or 0
     except ProjectError as error:
         return told(command, error)
+    except KeyboardInterrupt:
+        print(f"{command}: stopped", file=sys.stderr)
+        return STOPPED
     except Exception as error:
         if FULL not in str(error):  # polars has an error of its own for it
             raise
@@ -134,6 +140,8 @@ def run(command: str, paths: dict[str, Path]) -> int | None:
 
     module: Any = import_module(f".{ELSEWHERE.get(command, command)}", __package__)
     values = params.load()
+    if command == "params":
+        return None
     if command == "ingest":
         module.run(params.options("ingest", module.Options), **paths)
     elif command == "push":

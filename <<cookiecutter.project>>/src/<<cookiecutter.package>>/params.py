@@ -186,7 +186,11 @@ def load(path: Path = Path("params.yaml")) -> Params:
     Raises:
         ProjectError: the file is missing, no YAML, or holds a value that its rule refuses.
     """
-    return agree(convert(read(path), Params))
+    values = read(path)
+    for name, value in flat(values).items():
+        if isinstance(value, date):
+            raise ProjectError(f'{path}: {name} is {value}, which DVC cannot read: write "{value}"')
+    return agree(convert(values, Params))
 
 
 def options(section: str, kind: type[Kind], path: Path = Path("params.yaml")) -> Kind:

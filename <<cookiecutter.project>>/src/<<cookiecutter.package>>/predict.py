@@ -67,6 +67,7 @@ def run(params: Params, model: Path, lock: Path, input: Path, output: Path, log:
             or the model is not that of `lock` or cannot be loaded.
     """
     sources = batches.files(input)
+    refuse_format(output)
     rejects = output.with_name(f"{output.stem}.rejected{output.suffix}")
     refuse_target(params.task, input, sources, output, rejects)
     identity = identify(model, lock)
@@ -86,16 +87,24 @@ def run(params: Params, model: Path, lock: Path, input: Path, output: Path, log:
         print(f"predict: {made.rows['scored']:,} rows scored into {output}{said}")
 
 
-def refuse_target(
-    task: Task, input: Path, sources: list[Path], output: Path, rejects: Path
-) -> None:
-    """Refuse an output that cannot be written, or that would be taken for input.
+def refuse_format(output: Path) -> None:
+    """Refuse an output that is no table.
 
     Raises:
         ProjectError: it is so.
     """
     if output.suffix not in batches.FORMATS or output.is_dir():
         raise ProjectError(f"OUTPUT is {str(output)!r}: name a file that ends in .csv or .parquet")
+
+
+def refuse_target(
+    task: Task, input: Path, sources: list[Path], output: Path, rejects: Path
+) -> None:
+    """Refuse an output that would be taken for input, or that needs the key's name for itself.
+
+    Raises:
+        ProjectError: it is so.
+    """
     taken = {input.resolve(), *(file.resolve() for file in sources)}
     for target in (output.resolve(), rejects.resolve()):
         if target in taken or target.parent in taken:

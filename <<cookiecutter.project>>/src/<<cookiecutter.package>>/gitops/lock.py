@@ -33,9 +33,14 @@ def git(root: Path, *command: str, env: dict[str, str] | None = None, stdin: byt
         ["git", *command], cwd=root, env=env, input=stdin, capture_output=True, check=False
     )
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no output"]
-        raise ProjectError(f"`git {command[0]}` failed: {lines[-1]}")
+        raise ProjectError(f"`git {command[0]}` failed: {complaint(done.stderr)}")
     return done.stdout
+
+
+def complaint(said: bytes) -> str:
+    """The line that says what failed; advice may follow it."""
+    lines = said.decode(errors="replace").strip().splitlines() or ["no output"]
+    return next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
 
 
 def asks(root: Path, *command: str) -> str | None:
@@ -88,6 +93,8 @@ def baseline(root: Path, revision: str) -> tuple[str, str]:
             common = asks(root, "merge-base", "HEAD", name)
             if common:
                 return "main", common
+    if not asks(root, "rev-parse", "HEAD"):
+        raise ProjectError("nothing is committed yet: commit, then compare")
     raise ProjectError(
         f"{names[0]!r} is no revision that shares history with this one: fetch it, or name "
         "another with BASE=<revision>"

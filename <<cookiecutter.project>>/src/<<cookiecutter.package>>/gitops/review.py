@@ -155,13 +155,18 @@ def same(now: Side, base: Side) -> bool:
 
 
 def rules(params: Params, base: Side, shipping: bool = False) -> tuple[Gate, str]:
-    """The base branch's gate, so that no change loosens the one that judges it."""
+    """The base branch's gate, so that no change loosens the one that judges it.
+
+    Keys that only one of them knows are the change's: a new rule, or one that is gone.
+    """
+    own = params.promotion_gate if shipping else params.gate
     given = base.params()
     with suppress(msgspec.ValidationError, TypeError):
         if given.get("gate") is not None:
-            stricter = given.get("promotion") or {} if shipping else {}
-            return msgspec.convert({**given["gate"], **stricter}, Gate), "base"
-    return params.promotion_gate if shipping else params.gate, "now"
+            told = {**given["gate"], **(given.get("promotion") or {} if shipping else {})}
+            known = {key: told[key] for key in Gate.__struct_fields__ if key in told}
+            return msgspec.convert({**msgspec.structs.asdict(own), **known}, Gate), "base"
+    return own, "now"
 
 
 def scored(
