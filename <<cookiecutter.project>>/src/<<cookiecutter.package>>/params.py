@@ -189,7 +189,9 @@ def load(path: Path = Path("params.yaml")) -> Params:
     values = read(path)
     for name, value in flat(values).items():
         if isinstance(value, date):
-            raise ProjectError(f'{path}: {name} is {value}, which DVC cannot read: write "{value}"')
+            raise ProjectError(
+                f'params.yaml: {name} is {value}, which DVC cannot read: write "{value}"'
+            )
     return agree(convert(values, Params))
 
 
