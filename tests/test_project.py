@@ -220,3 +220,18 @@ def test_another_python_takes_the_place_of_one_that_is_not_there(
 def test_the_nightly_time_is_the_schedule(bake: Bake) -> None:
     workflow = bake(nightly_time="22:05").read(".github/workflows/retrain.yml")
     assert '    - cron: "5 22 * * *" # UTC\n' in workflow
+
+
+def test_telemetry_is_off(bake: Bake) -> None:
+    """What a command that make calls is told; CML is told in the workflows."""
+    project = bake()
+    project.write("show.mk", "include Makefile\nshow:\n\t@env\n")
+    told = project.run("make", "-s", "-f", "show.mk", "show").stdout.splitlines()
+    assert {"DVC_NO_ANALYTICS=1", "MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=1"} <= set(told)
+    assert "analytics = false" in project.read(".dvc/config")
+    calls = [path for path in (project.path / ".github/workflows").iterdir() if calls_cml(path)]
+    assert calls and all('ITERATIVE_DO_NOT_TRACK: "1"' in path.read_text() for path in calls)
+
+
+def calls_cml(workflow: Path) -> bool:
+    return "bin/cml" in workflow.read_text()
