@@ -47,14 +47,14 @@ src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py
 src/PACKAGE/keys.py src/PACKAGE/logbook.py src/PACKAGE/metrics.py src/PACKAGE/model.py
 src/PACKAGE/page/__init__.py src/PACKAGE/page/cards.py src/PACKAGE/page/document.py
 src/PACKAGE/page/draw.py src/PACKAGE/page/ledger.py src/PACKAGE/page/progress.py
-src/PACKAGE/page/timeline.py src/PACKAGE/paired.py src/PACKAGE/params.py src/PACKAGE/payload.py
-src/PACKAGE/permutation.py src/PACKAGE/predict.py src/PACKAGE/predictions.py
-src/PACKAGE/quality.py src/PACKAGE/registry.py src/PACKAGE/reporting/__init__.py
-src/PACKAGE/reporting/alone.py src/PACKAGE/reporting/card.py src/PACKAGE/reporting/charts.py
-src/PACKAGE/reporting/compared.py src/PACKAGE/reporting/comparison.py
-src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/datasheet.py
-src/PACKAGE/reporting/distribution.py src/PACKAGE/reporting/drift.py
-src/PACKAGE/reporting/drift_html.py src/PACKAGE/reporting/facts.py
+src/PACKAGE/page/staleness.py src/PACKAGE/page/timeline.py src/PACKAGE/paired.py
+src/PACKAGE/params.py src/PACKAGE/payload.py src/PACKAGE/permutation.py src/PACKAGE/predict.py
+src/PACKAGE/predictions.py src/PACKAGE/quality.py src/PACKAGE/registry.py
+src/PACKAGE/reporting/__init__.py src/PACKAGE/reporting/alone.py src/PACKAGE/reporting/card.py
+src/PACKAGE/reporting/charts.py src/PACKAGE/reporting/compared.py
+src/PACKAGE/reporting/comparison.py src/PACKAGE/reporting/cost.py
+src/PACKAGE/reporting/datasheet.py src/PACKAGE/reporting/distribution.py
+src/PACKAGE/reporting/drift.py src/PACKAGE/reporting/drift_html.py src/PACKAGE/reporting/facts.py
 src/PACKAGE/reporting/fairness.py src/PACKAGE/reporting/groups.py
 src/PACKAGE/reporting/preview.py src/PACKAGE/reporting/problem.py
 src/PACKAGE/reporting/provenance.py src/PACKAGE/reporting/purpose.py

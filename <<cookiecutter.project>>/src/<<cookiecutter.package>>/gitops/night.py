@@ -244,6 +244,8 @@ def write(values: Params, root: Path, folder: Path, night: Night) -> None:
     shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
     facts: dict[str, Any] = {"until": str(night.until or ""), "reasons": night.decision.reasons}
     facts |= {"drift": night.drift, "staleness": [score._asdict() for score in night.aged]}
+    facts |= {"metric": values.task.metric, "margin": values.gate.margin}
+    facts |= {"decay": night.decay._asdict() if night.decay else None}
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     record.write_text(f"{text}\n", encoding="utf-8")
     (folder / "summary.md").write_text(summary(values, night), encoding="utf-8")

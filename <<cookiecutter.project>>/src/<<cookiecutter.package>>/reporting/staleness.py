@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..staleness import Decay, Score
-from ..text import NARROW, Section, code, number, places, span, table
+from ..text import NARROW, Section, code, number, places, short, span, table
 from .wording import IN_UNITS, title
 
 COLUMNS = 6
@@ -20,7 +20,7 @@ def sentence(decay: Decay | None, metric: str, margin: float) -> str:
     told += f"(95{NARROW}% interval {span(decay.low, decay.high, digits)}, {decay.months} months)"
     if (days := decay.days(margin)) is None:
         return f"A model loses {told}: no loss is shown."
-    return f"A model loses {told}: the gate's margin in {days} days."
+    return f"A model loses {told}, and the gate's margin of {short(margin)} in {days} days."
 
 
 def section(
