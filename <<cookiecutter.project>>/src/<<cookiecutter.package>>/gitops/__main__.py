@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "pages": ("push the page to its branch", ["folder"]),
     "lineage": ("say where a model comes from", ["model"]),
     "look": ("bring newer data in and decide whether to train", ["folder", "until", "force"]),
+    "drifted": ("hand on what a night's picture is drawn from", ["night", "folder"]),
     "start": ("start what a night decided", ["folder", "commit"]),
     "tell": ("end a night: the issue, the schedule", ["results", "folder", "report"]),
     "propose": (
@@ -212,6 +213,13 @@ def look(folder: str, until: str, force: str) -> None:
     train, commit = night.run(params(), Path.cwd(), Path(folder), until, force)
     conclude.output("train", str(train).lower())
     conclude.output("commit", commit)
+
+
+def drifted(night: str, folder: str) -> None:
+    from . import conclude, drifted
+
+    changed = drifted.run(params(), Path.cwd(), Path(night), Path(folder))
+    conclude.output("drifted", str(changed).lower())
 
 
 def start(folder: str, commit: str) -> None:
