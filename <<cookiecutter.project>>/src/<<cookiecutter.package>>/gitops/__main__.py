@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "shadow": ("say which decisions of the champion would change", ["output"]),
     "verdict": ("print the verdict as a step's outputs", ["comparison"]),
     "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
+    "leave": ("leave a machine as the job found it", []),
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
     "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
     "deliver": ("check what a commit of release puts into production", ["card", "folder"]),
@@ -129,6 +130,12 @@ def publish(folder: str, branch: str, parent: str) -> None:
 
     commit = publish.run(Path.cwd(), params().store, Path(folder), branch, parent)
     conclude.output("commit", commit)
+
+
+def leave() -> None:
+    from . import leave
+
+    leave.run(Path())
 
 
 def problem(results: str, folder: str, output: str) -> None:
