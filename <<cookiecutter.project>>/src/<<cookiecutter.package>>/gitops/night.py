@@ -24,6 +24,7 @@ from ..evaluate import codes
 from ..params import Params
 from ..reporting import staleness as aging
 from ..reporting.drift import headline, section
+from ..reporting.wording import title
 from ..schema import SCHEMA
 from ..staleness import Decay, Score, decay
 from ..text import prose, span, table
@@ -268,6 +269,6 @@ def facts_table(found: Found) -> str:
     rows = [["new rows", f"{found.rows:,}"], ["rows it was trained on", f"{found.trained:,}"]]
     rows.append(["age of its data", f"{found.age} days"])
     if quality := found.quality:
-        rows.append([f"{quality.metric} on the new rows", span(*quality.now)])
-        rows.append([f"{quality.metric} as promised", span(*quality.promised)])
+        rows.append([f"{title(quality.metric)} on the new rows", span(*quality.now)])
+        rows.append([f"{title(quality.metric)} as promised", span(*quality.promised)])
     return table(["the model of main", ""], "lr", rows)

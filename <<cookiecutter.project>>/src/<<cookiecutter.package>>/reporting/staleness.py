@@ -35,9 +35,18 @@ def section(
         cells.setdefault((score.until, score.model), {})[score.month] = score.value
     digits = places(found[-1].value) if metric in IN_UNITS else 3
     rows = [
-        [until, code(model[:8]), *(number(own.get(month), digits) for month in months)]
+        [
+            f"{solid(until)}<br><sub>{code(model[:8])}</sub>",
+            *(number(own.get(month), digits) for month in months),
+        ]
         for (until, model), own in sorted(cells.items())
     ]
-    drawn = table(["Data until", "Model", *months], "ll" + "r" * len(months), rows)
+    head = ["Data until", *map(solid, months)]
+    drawn = table(head, "l" + "r" * len(months), rows)
     note = f"{title(metric)} of each model of `main` on the months after its data."
     return Section("Staleness", sentence(decay, metric, margin), f"{drawn}\n\n<sub>{note}</sub>")
+
+
+def solid(day: str) -> str:
+    """A date that no line break parts."""
+    return day.replace("-", "\N{NON-BREAKING HYPHEN}")
