@@ -78,19 +78,19 @@ def listed(scores: list[Score], versions: dict[str, list[str]], metric: str) -> 
     count = digits(metric, scores)
     rows = [
         [
-            draw.text(until),
+            solid(until),
             draw.code(model),
             draw.text(", ".join(versions.get(model, [])) or "–"),
-            ", ".join(
-                draw.tag(
-                    "span", draw.text(f"{month} {number(own[month].value, count)}"), class_="solid"
-                )
-                for month in sorted(own)
-            ),
+            ", ".join(solid(f"{month} {number(own[month].value, count)}") for month in sorted(own)),
         ]
         for (until, model), own in models(scores).items()
     ]
     return draw.table(["Data until", "Model", "In production as", "By month"], rows)
+
+
+def solid(words: str) -> str:
+    """Words that no line break parts."""
+    return draw.tag("span", draw.text(words), class_="solid")
 
 
 def chart_of(
