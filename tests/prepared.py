@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from baking import BakedProject, Oven
+from judged import edit
 from rig import GitHub
 from team import Team, commit, set_params
 
@@ -35,6 +36,12 @@ runs:
         GITHUB_TOKEN: ${{ github.token }}
 """
 
+DRAWING = "draw: $(DRIFT)/.synced"
+NO_DRAWING = """draw: # of a team that looks at no picture
+\t@echo none > reports/drift.html
+
+drawing: $(DRIFT)/.synced"""
+
 
 def generated(hub: GitHub, oven: Oven, folder: Path, promotion: str = "", **values: str) -> Team:
     """A team whose laptop has a project without a model, and nothing on GitHub yet.
@@ -52,6 +59,7 @@ def generated(hub: GitHub, oven: Oven, folder: Path, promotion: str = "", **valu
     team.laptop.make("setup")
     share_environment(team.laptop, ".venv", folder / "environment")
     team.laptop.write(".github/actions/check/action.yml", CHECK)
+    edit(team.laptop, "Makefile", DRAWING, NO_DRAWING)
     hub.disabled |= {"ci.yml", "track.yml", "pages.yml"}
     hub.settings["required_checks"] = ["model gate"]
     return team

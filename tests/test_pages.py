@@ -185,7 +185,27 @@ def life(data: dict[str, Any]) -> dict[str, Any]:
         for each in data["numbers"]
     ]
     told = {"models": models, "moves": moves, "releases": releases, "numbers": numbers}
-    return {**data, **told, "unasked": HOSTILE}
+    aged = ages([each["model"] for each in models[-12:]])
+    return {**data, **told, "staleness": aged, "unasked": HOSTILE}
+
+
+def ages(models: list[str]) -> dict[str, Any]:
+    """A model a month, each on all later months, in an order that says how much later."""
+    scores = [
+        {
+            "model": model,
+            "until": f"2025-{made + 1:02}-28",
+            "month": f"{2025 + month // 12}-{month % 12 + 1:02}",
+            "age": 30 * (month - made),
+            "value": 0.75 - 0.004 * (month - made) + 0.02 * (month % 3),
+            "rows": 30_000,
+        }
+        for made, model in enumerate(models)
+        for month in range(made + 1, 13)
+    ]
+    decay = {"loss": 0.004, "low": 0.003, "high": 0.005, "months": 11}
+    told = {"until": "2026-01-31", "metric": "roc_auc", "margin": 0.01}
+    return {**told, "decay": decay, "scores": scores}
 
 
 TOLD = (
@@ -198,7 +218,25 @@ TOLD = (
 
 HOSTILE = "</td><script>alert(1)</script> a-very-long-word" + "-without-a-break" * 20
 
-LOOK = """({
+DRAWINGS = {"site-empty": 0, "site-short": 2, "site-long": 3}
+"""A night that scored models on later months is in the last."""
+
+LOOK = """new Promise((done) =>
+  document.readyState == "complete" ? done() : addEventListener("load", done)).then(() => ({
+  crossing: [...document.querySelectorAll("figure svg")].flatMap((drawing) => {
+    const boxes = (name) => [...drawing.querySelectorAll(name)]
+      .map((one) => [one.textContent || name, one.getBoundingClientRect()])
+      .filter(([_, box]) => box.width > 0);
+    const level = (a, b) => a.bottom > b.top + 4 && b.bottom > a.top + 4;
+    const over = (a, b) => a.right > b.left + 1 && b.right > a.left + 1 && level(a, b);
+    const cut = (a, b) => level(a, b) &&
+      [b.left, b.right].some((edge) => a.left < edge - 1 && a.right > edge + 1);
+    const words = boxes("text");
+    return words.flatMap(([said, a], i) => [
+      ...words.slice(i + 1).filter(([_, b]) => over(a, b)),
+      ...boxes("rect").filter(([_, b]) => cut(a, b)),
+    ].map(([other]) => `${said} / ${other}`));
+  }),
   sideways: document.documentElement.scrollWidth - innerWidth,
   beyond: [...document.querySelectorAll("main *")].filter((one) =>
     !one.closest("thead") && one.getBoundingClientRect().right > innerWidth + 1).length,
@@ -206,7 +244,7 @@ LOOK = """({
     one.getBoundingClientRect().width > 0).length,
   unnamed: document.querySelectorAll("svg:not([aria-label])").length,
   scripts: document.querySelectorAll("script").length,
-})"""
+}))"""
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +265,7 @@ def drawn(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [880, 390])
-@pytest.mark.parametrize("name", ["site-empty", "site-short", "site-long"])
+@pytest.mark.parametrize("name", DRAWINGS)
 def test_the_page_fits_and_asks_for_nothing(
     browser: Browser, drawn: Path, name: str, width: int, theme: str
 ) -> None:
@@ -241,7 +279,8 @@ def test_the_page_fits_and_asks_for_nothing(
     browser.picture(pictures / f"{name}-{width}-{theme}.png")
     assert found["sideways"] <= 0 and found["beyond"] == 0
     assert found["unnamed"] == found["scripts"] == 0
-    assert found["drawings"] == (0 if name == "site-empty" else 2)
+    assert found["drawings"] == DRAWINGS[name]
+    assert found["crossing"] == [], "words lie on words"
     events = {kind: [e for e in browser.events if e["method"] == kind] for kind in TOLD}
     requests = {each["params"]["request"]["url"] for each in events.pop(TOLD[0])}
     assert requests <= {page.resolve().as_uri(), "data:,"} and requests

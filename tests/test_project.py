@@ -33,20 +33,21 @@ src/PACKAGE/compare.py src/PACKAGE/contract.py src/PACKAGE/decide.py src/PACKAGE
 src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/fairness.py src/PACKAGE/gate.py
 src/PACKAGE/gitops/__init__.py src/PACKAGE/gitops/__main__.py src/PACKAGE/gitops/accept.py
 src/PACKAGE/gitops/announce.py src/PACKAGE/gitops/audit.py src/PACKAGE/gitops/branches.py
-src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/delivery.py src/PACKAGE/gitops/github.py
-src/PACKAGE/gitops/handoff.py src/PACKAGE/gitops/history.py src/PACKAGE/gitops/incident.py
-src/PACKAGE/gitops/laptop.py src/PACKAGE/gitops/lock.py src/PACKAGE/gitops/models.py
-src/PACKAGE/gitops/night.py src/PACKAGE/gitops/notes.py src/PACKAGE/gitops/operations.py
-src/PACKAGE/gitops/pages.py src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/production.py
-src/PACKAGE/gitops/projection.py src/PACKAGE/gitops/promotion.py src/PACKAGE/gitops/propose.py
-src/PACKAGE/gitops/publish.py src/PACKAGE/gitops/pulls.py src/PACKAGE/gitops/retraining.py
-src/PACKAGE/gitops/review.py src/PACKAGE/gitops/rulesets.py src/PACKAGE/gitops/settings.py
-src/PACKAGE/gitops/shadow.py src/PACKAGE/gitops/side.py src/PACKAGE/gitops/site.py
-src/PACKAGE/gitops/stale.py src/PACKAGE/gitops/staleness.py src/PACKAGE/gitops/start.py
-src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py
-src/PACKAGE/keys.py src/PACKAGE/logbook.py src/PACKAGE/metrics.py src/PACKAGE/model.py
-src/PACKAGE/page/__init__.py src/PACKAGE/page/cards.py src/PACKAGE/page/document.py
-src/PACKAGE/page/draw.py src/PACKAGE/page/ledger.py src/PACKAGE/page/progress.py
+src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/delivery.py src/PACKAGE/gitops/drifted.py
+src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py src/PACKAGE/gitops/history.py
+src/PACKAGE/gitops/incident.py src/PACKAGE/gitops/laptop.py src/PACKAGE/gitops/leave.py
+src/PACKAGE/gitops/lock.py src/PACKAGE/gitops/models.py src/PACKAGE/gitops/night.py
+src/PACKAGE/gitops/notes.py src/PACKAGE/gitops/operations.py src/PACKAGE/gitops/pages.py
+src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/production.py src/PACKAGE/gitops/projection.py
+src/PACKAGE/gitops/promotion.py src/PACKAGE/gitops/propose.py src/PACKAGE/gitops/publish.py
+src/PACKAGE/gitops/pulls.py src/PACKAGE/gitops/retraining.py src/PACKAGE/gitops/review.py
+src/PACKAGE/gitops/rulesets.py src/PACKAGE/gitops/settings.py src/PACKAGE/gitops/shadow.py
+src/PACKAGE/gitops/side.py src/PACKAGE/gitops/site.py src/PACKAGE/gitops/stale.py
+src/PACKAGE/gitops/staleness.py src/PACKAGE/gitops/start.py src/PACKAGE/gitops/supply.py
+src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py src/PACKAGE/keys.py src/PACKAGE/logbook.py
+src/PACKAGE/metrics.py src/PACKAGE/model.py src/PACKAGE/page/__init__.py
+src/PACKAGE/page/cards.py src/PACKAGE/page/document.py src/PACKAGE/page/draw.py
+src/PACKAGE/page/ledger.py src/PACKAGE/page/progress.py src/PACKAGE/page/staleness.py
 src/PACKAGE/page/timeline.py src/PACKAGE/paired.py src/PACKAGE/params.py src/PACKAGE/payload.py
 src/PACKAGE/permutation.py src/PACKAGE/predict.py src/PACKAGE/predictions.py
 src/PACKAGE/quality.py src/PACKAGE/registry.py src/PACKAGE/reporting/__init__.py
@@ -71,10 +72,10 @@ tests/sample/2013-05.parquet tests/sample/2013-06.parquet tests/situations.py te
 tests/test_card.py tests/test_cli.py tests/test_compare.py tests/test_comparison_report.py
 tests/test_datasheet.py tests/test_decide.py tests/test_drift.py tests/test_evaluate.py
 tests/test_fairness.py tests/test_gate.py tests/test_history.py tests/test_ingest.py
-tests/test_model.py tests/test_notes.py tests/test_operations.py tests/test_params.py
-tests/test_predict.py tests/test_projection.py tests/test_report.py tests/test_serve.py
-tests/test_shadow.py tests/test_site.py tests/test_split.py tests/test_staleness.py
-tests/test_train.py tests/test_validate.py
+tests/test_leave.py tests/test_model.py tests/test_notes.py tests/test_operations.py
+tests/test_params.py tests/test_predict.py tests/test_projection.py tests/test_report.py
+tests/test_serve.py tests/test_shadow.py tests/test_site.py tests/test_split.py
+tests/test_staleness.py tests/test_train.py tests/test_validate.py
 """
 
 

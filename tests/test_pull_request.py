@@ -140,6 +140,7 @@ def test_a_parameter_is_trained_on_the_teams_runner(team: Team, pulls: dict[str,
     model = of(team.hub.run(), "model")
     assert model.conclusion == "success", said(model)
     assert model.runs_on.pop("train") == ["our-gpu"]
+    assert model.outcomes("train")["make leave"] == "success"
     assert all(labels == ["ubuntu-latest"] for labels in model.runs_on.values())
     body = pull.comments[0].body
     assert body.startswith(("### ⚪", "### ✅")) and "learning_rate" in body

@@ -1,6 +1,12 @@
 """Who may do what in a pull request, on a loopback GitHub: forks, bots, drafts, runners, an app."""
 
+import os
+import re
+import signal
+import subprocess
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -255,6 +261,23 @@ def test_train_runner_names_the_machine_that_has_no_gpu(
     assert run.jobs["train"] == "failure" and run.checks["model gate"] == "failure", said(run)
     (comment,) = gpu.comments
     assert "⛔" in comment.body and "asks for a GPU" in comment.body, comment.body
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
+def test_a_failed_training_leaves_nothing_on_the_teams_runner(team: Team, gpu: Pull) -> None:
+    """The next job there begins with nothing of this one's: no process, no file."""
+    earlier = [run for run in team.hub.runs if run.trigger.pull is gpu and run.jobs]
+    job = {"GITHUB_RUN_ID": str(earlier[-1].id), "GITHUB_JOB": "train"}
+    found: list[subprocess.Popen[str]] = []
+    forgotten = partial(subprocess.Popen, ["sleep", "600"], env={**job, "PATH": os.defpath})
+    team.hub.during("model", "train", TRAIN, lambda: found.append(forgotten()))
+    team.hub.rerun(earlier[-1])
+    run = of(team.hub.run(), "model")
+    assert run.jobs["train"] == "failure", said(run)
+    assert run.outcomes("train")["make leave"] == "success", said(run)
+    (process,) = found
+    assert process.wait(60) == -signal.SIGKILL
+    assert re.search(r"leave: [1-9]\d* processes ended, [1-9]\d* paths deleted", run.log)
 
 
 # A GitHub App

@@ -120,6 +120,56 @@ def test_the_page_tells_of_models_champions_and_rollbacks(history: History, answ
     assert page.count("<figure>") == page.count(", as a table</summary>") - 1 == 2
 
 
+def ages(*until: str) -> dict[str, Any]:
+    """What a night records: a model a month, each on all later months, 0.02 worse for each."""
+    scores = [
+        {
+            "model": f"{made}" * 32,
+            "until": day,
+            "month": f"2013-{month:02}",
+            "age": 30 * (month - made),
+            "value": 0.9 - 0.02 * (month - made),
+            "rows": 100,
+        }
+        for made, day in enumerate(until, 1)
+        for month in range(made + 1, len(until) + 2)
+    ]
+    decay = {"loss": 0.02, "low": 0.01, "high": 0.03, "months": 3}
+    told = {"until": "2013-06-30", "metric": "roc_auc", "margin": 0.03}
+    return {**told, "reasons": [], "staleness": scores, "decay": decay}
+
+
+def remember(history: History, night: object) -> None:
+    (history.root / "reports").mkdir(exist_ok=True)
+    (history.root / "reports/night.json").write_text(json.dumps(night))
+    history.train("A night", "a")
+
+
+def test_the_page_tells_what_age_costs(history: History, answer: Answer) -> None:
+    """In words, and as a cell for each month of each model: shaded by its distance to the best."""
+    remember(history, ages("2013-01-31", "2013-02-28", "2013-03-31"))
+    page, data = built(history)
+    found = Reader(page)
+    assert "A model loses 0.0200 ROC AUC in 30 days" in found.words
+    assert "the gate's margin of 0.03 in 45 days" in found.words
+    assert "on 2013-04, 90 days later: 0.840, 0.0400 behind the best" in found.words
+    shades = [each.get("class") for tag, each in found.tags if tag == "rect"]
+    assert {shade: shades.count(shade) for shade in shades} == {"heat0": 6, "heat1": 4, "heat2": 2}
+    assert len(data["staleness"]["scores"]) == 6
+
+
+@pytest.mark.parametrize(
+    "night", ["{", [], {"staleness": 1}, ages(), ages("2013-01-31") | {"margin": "x"}]
+)
+def test_a_night_that_tells_no_ages_is_no_error(
+    history: History, answer: Answer, night: object
+) -> None:
+    """The first one of a project, and one that somebody wrote by hand."""
+    remember(history, night)
+    page, data = built(history)
+    assert "No night has scored a model" in page and data["staleness"] == {}
+
+
 def test_the_page_needs_no_network_and_runs_nothing(history: History, answer: Answer) -> None:
     """No script, no source, no style but the one that its policy names."""
     live(history)
@@ -140,6 +190,7 @@ def test_the_page_needs_no_network_and_runs_nothing(history: History, answer: An
 def test_a_strangers_words_stay_words(history: History, answer: Answer) -> None:
     """Whatever somebody is called, whatever a reason, a metric or GitHub says."""
     live(history)
+    remember(history, ages("2013-01-31", "2013-02-28", "2013-03-31"))
     _, data = built(history)
     tags = [tag for tag, _ in Reader(load("page.document").page(data)).tags]
 

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "shadow": ("say which decisions of the champion would change", ["output"]),
     "verdict": ("print the verdict as a step's outputs", ["comparison"]),
     "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
+    "leave": ("leave a machine as the job found it", []),
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
     "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
     "deliver": ("check what a commit of release puts into production", ["card", "folder"]),
@@ -37,6 +38,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "pages": ("push the page to its branch", ["folder"]),
     "lineage": ("say where a model comes from", ["model"]),
     "look": ("bring newer data in and decide whether to train", ["folder", "until", "force"]),
+    "drifted": ("hand on what a night's picture is drawn from", ["night", "folder"]),
     "start": ("start what a night decided", ["folder", "commit"]),
     "tell": ("end a night: the issue, the schedule", ["results", "folder", "report"]),
     "propose": (
@@ -130,6 +132,12 @@ def publish(folder: str, branch: str, parent: str) -> None:
     conclude.output("commit", commit)
 
 
+def leave() -> None:
+    from . import leave
+
+    leave.run(Path())
+
+
 def problem(results: str, folder: str, output: str) -> None:
     from . import problem
 
@@ -212,6 +220,13 @@ def look(folder: str, until: str, force: str) -> None:
     train, commit = night.run(params(), Path.cwd(), Path(folder), until, force)
     conclude.output("train", str(train).lower())
     conclude.output("commit", commit)
+
+
+def drifted(night: str, folder: str) -> None:
+    from . import conclude, drifted
+
+    changed = drifted.run(params(), Path.cwd(), Path(night), Path(folder))
+    conclude.output("drifted", str(changed).lower())
 
 
 def start(folder: str, commit: str) -> None:

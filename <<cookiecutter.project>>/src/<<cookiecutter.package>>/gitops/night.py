@@ -24,6 +24,7 @@ from ..evaluate import codes
 from ..params import Params
 from ..reporting import staleness as aging
 from ..reporting.drift import headline, section
+from ..reporting.wording import title
 from ..schema import SCHEMA
 from ..staleness import Decay, Score, decay
 from ..text import prose, span, table
@@ -244,6 +245,8 @@ def write(values: Params, root: Path, folder: Path, night: Night) -> None:
     shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
     facts: dict[str, Any] = {"until": str(night.until or ""), "reasons": night.decision.reasons}
     facts |= {"drift": night.drift, "staleness": [score._asdict() for score in night.aged]}
+    facts |= {"metric": values.task.metric, "margin": values.gate.margin}
+    facts |= {"decay": night.decay._asdict() if night.decay else None}
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     record.write_text(f"{text}\n", encoding="utf-8")
     (folder / "summary.md").write_text(summary(values, night), encoding="utf-8")
@@ -266,6 +269,6 @@ def facts_table(found: Found) -> str:
     rows = [["new rows", f"{found.rows:,}"], ["rows it was trained on", f"{found.trained:,}"]]
     rows.append(["age of its data", f"{found.age} days"])
     if quality := found.quality:
-        rows.append([f"{quality.metric} on the new rows", span(*quality.now)])
-        rows.append([f"{quality.metric} as promised", span(*quality.promised)])
+        rows.append([f"{title(quality.metric)} on the new rows", span(*quality.now)])
+        rows.append([f"{title(quality.metric)} as promised", span(*quality.promised)])
     return table(["the model of main", ""], "lr", rows)

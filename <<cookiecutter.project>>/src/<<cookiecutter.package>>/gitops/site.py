@@ -12,12 +12,14 @@ from typing import Any
 
 from ..errors import ProjectError
 from ..page import document
+from ..staleness import Decay, Score
 from . import laptop, operations, retraining
 from .audit import entries
 from .history import commits, first_parents, releases
 from .lock import RELEASE, git, show, tip
-from .models import models, newest
+from .models import models, newest, parsed
 from .publish import head, login
+from .start import RECORD
 
 MAIN, BRANCH = "main", "gh-pages"
 PAGE, DATA = "index.html", "data.json"
@@ -78,7 +80,25 @@ def gather(root: Path, remote: str, kept: Data) -> Data:
             for step in operations.steps(known)
         ],
         "numbers": [asdict(each) for each in numbers],
+        "staleness": staleness(parsed(show(root, main, RECORD) or b"")),
     }
+
+
+def staleness(night: Data) -> Data:
+    """What the newest night of `main` found of its models' ages; empty where none did."""
+    try:
+        scores = [Score(**each) for each in night["staleness"]]
+        decay = Decay(**night["decay"]) if night["decay"] else None
+        told = {"until": night["until"], "metric": night["metric"], "margin": night["margin"]}
+    except (KeyError, TypeError):
+        return {}
+    numbers = [told["margin"], *(decay or ()), *(each.value for each in scores)]
+    words = [told["until"], told["metric"], *(word for each in scores for word in each[:3])]
+    known = all(isinstance(each, int | float) for each in numbers)
+    if not scores or not known or not all(isinstance(each, str) for each in words):
+        return {}
+    found = [each._asdict() for each in scores]
+    return told | {"decay": decay._asdict() if decay else None, "scores": found}
 
 
 def asked(root: Path, remote: str, kept: Data, as_of: int) -> Data:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ..reporting.wording import title
-from . import cards, draw, ledger, progress, timeline
+from . import cards, draw, ledger, progress, staleness, timeline
 
 Data = dict[str, Any]
 
 PANELS: list[tuple[str, Callable[[Data], str]]] = [
     ("Models on main", progress.panel),
     ("Champions", timeline.panel),
+    ("Staleness", staleness.panel),
     ("Operations", cards.panel),
     ("What was ever in production", ledger.panel),
 ]
@@ -44,6 +45,7 @@ code, .hash { font-family: ui-monospace, SFMono-Regular, Menlo, "Liberation Mono
 .facts { color: var(--soft); overflow-wrap: anywhere }
 section { margin: 20px 0; padding: 20px; background: var(--card); border: 1px solid var(--line);
   border-radius: 10px }
+.finding { margin-bottom: 4px; font-weight: 600 }
 .lead { margin-bottom: 14px; color: var(--soft); font-size: 14px }
 .empty { margin-top: 10px; padding: 22px 20px; border: 1px dashed var(--line); border-radius: 8px;
   color: var(--soft) }
@@ -66,6 +68,9 @@ svg .rolled { fill: var(--orange) }
 .band { fill: var(--band) }
 .step { stroke: var(--pale); stroke-width: 1.5 }
 .back { stroke: var(--orange); stroke-width: 2; stroke-dasharray: 4 3 }
+.heat0 { fill: var(--faint) }
+.heat1 { fill: var(--band) }
+.heat2 { fill: var(--blue); fill-opacity: 0.6 }
 .narrow { display: none }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(186px, 1fr)); gap: 12px }
 .card { display: flex; flex-direction: column; gap: 4px; padding: 14px;

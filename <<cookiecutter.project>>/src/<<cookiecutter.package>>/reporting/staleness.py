@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..staleness import Decay, Score
-from ..text import NARROW, Section, code, number, places, span, table
+from ..text import NARROW, Section, code, number, places, short, span, table
 from .wording import IN_UNITS, title
 
 COLUMNS = 6
@@ -20,7 +20,7 @@ def sentence(decay: Decay | None, metric: str, margin: float) -> str:
     told += f"(95{NARROW}% interval {span(decay.low, decay.high, digits)}, {decay.months} months)"
     if (days := decay.days(margin)) is None:
         return f"A model loses {told}: no loss is shown."
-    return f"A model loses {told}: the gate's margin in {days} days."
+    return f"A model loses {told}, and the gate's margin of {short(margin)} in {days} days."
 
 
 def section(
@@ -35,9 +35,18 @@ def section(
         cells.setdefault((score.until, score.model), {})[score.month] = score.value
     digits = places(found[-1].value) if metric in IN_UNITS else 3
     rows = [
-        [until, code(model[:8]), *(number(own.get(month), digits) for month in months)]
+        [
+            f"{solid(until)}<br><sub>{code(model[:8])}</sub>",
+            *(number(own.get(month), digits) for month in months),
+        ]
         for (until, model), own in sorted(cells.items())
     ]
-    drawn = table(["Data until", "Model", *months], "ll" + "r" * len(months), rows)
+    head = ["Data until", *map(solid, months)]
+    drawn = table(head, "l" + "r" * len(months), rows)
     note = f"{title(metric)} of each model of `main` on the months after its data."
     return Section("Staleness", sentence(decay, metric, margin), f"{drawn}\n\n<sub>{note}</sub>")
+
+
+def solid(day: str) -> str:
+    """A date that no line break parts."""
+    return day.replace("-", "\N{NON-BREAKING HYPHEN}")
