@@ -527,24 +527,47 @@ def test_a_draw_keeps_the_batch_s_strata() -> None:
     assert len({tuple(row) for row in drawn}) > 40
 
 
+def remembering(phi: float, seed: int, tests: int = 1, days: int = 600) -> np.ndarray:
+    """Counts of days, of which each resembles the one before."""
+    rng = np.random.default_rng(seed)
+    state = np.zeros((days, tests))
+    for t in range(1, days):
+        state[t] = phi * state[t - 1] + (1 - phi**2) ** 0.5 * rng.normal(size=tests)
+    share = 1 / (1 + np.exp(-state))
+    return np.stack([100 * share, 100 * (1 - share)], axis=2).astype(np.float32)
+
+
+def memory(counts: np.ndarray, current: int) -> Any:
+    flat = np.zeros(len(counts), int)
+    return load("permutation").memory(counts, flat, np.arange(len(counts)), current)
+
+
 def test_the_inflation_follows_the_autocorrelation() -> None:
     """Independent days: about one; with a memory of 0.6 a month's mean varies 3.8 times as much."""
-    permutation, rng = load("permutation"), np.random.default_rng(7)
-    flat = np.zeros(600, int)
+    assert memory(remembering(0, 7), 30).inflation[0] < 1.5
+    assert 3 < memory(remembering(0.6, 7), 30).inflation[0] < 5
+    assert memory(np.ones((9, 2, 2), np.float32), 1).inflation.max() == 1
 
-    def raised(phi: float) -> float:
-        state = np.zeros(600)
-        for t in range(1, 600):
-            state[t] = phi * state[t - 1] + (1 - phi**2) ** 0.5 * rng.normal()
-        share = 1 / (1 + np.exp(-state))
-        counts = np.stack([100 * share, 100 * (1 - share)], axis=1)[:, None].astype(np.float32)
-        return float(permutation.inflation(counts, flat, np.arange(600), 30)[0])
 
-    assert raised(0) < 1.8
-    assert 3 < raised(0.6) < 7
-    assert (
-        permutation.inflation(np.ones((9, 2, 2), np.float32), flat[:9], np.arange(9), 1).max() == 1
-    )
+def test_columns_lend_each_other_what_they_know_of_memory() -> None:
+    """Forty alike differ by chance, and less so together; one that differs by far stays apart."""
+    alike = remembering(0.6, 8, tests=40, days=150)
+    alone = [memory(alike[:, [test]], 7).inflation[0] for test in range(40)]
+    together = memory(alike, 7).inflation
+    assert together.std() < 0.5 * np.std(alone)
+    assert together.mean() == pytest.approx(np.mean(alone), rel=0.1)
+    odd = np.concatenate([remembering(0, 9, tests=39, days=150), alike[:, :1]], axis=1)
+    assert memory(odd, 7).inflation[-1] > 0.7 * alone[0] > 1.5 * memory(odd, 7).inflation[0]
+
+
+def test_few_or_similar_days_make_the_limit_wider() -> None:
+    """As Student's law does: less is known of how much days differ."""
+
+    def widening(phi: float, days: int) -> float:
+        return float(memory(remembering(phi, 8, tests=40, days=days), 7).widening(0.01))
+
+    assert 1 < widening(0, 600) < widening(0, 150) < widening(0.6, 150) < 1.25
+    assert load("permutation").Memory(np.ones(3)).widening(0.01) == 1
 
 
 def command(folder: Path, *words: str) -> int:

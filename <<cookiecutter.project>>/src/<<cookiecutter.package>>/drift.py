@@ -545,11 +545,12 @@ def test(
     suite = suited(coded)
     rules, current, place = case.rules, case.new.count, case.old.place
     chosen = permutation.selections(case.strata, current, rules.permutations, rules.seed)
-    raised = np.ones(len(suite.tests))
+    memory = permutation.Memory(np.ones(len(suite.tests)))
     if case.cluster is not None:
         own = case.strata[: case.old.count]
-        raised = permutation.inflation(suite.counts[: case.old.count], own, place, current)
-    measured = permutation.judge(suite.counts, case.strata, chosen, raised, rules.alarm)
+        memory = permutation.memory(suite.counts[: case.old.count], own, place, current)
+    measured = permutation.judge(suite.counts, case.strata, chosen, memory, rules.alarm)
+    raised = memory.inflation
     power = permutation.power(suite.counts, suite.moved, chosen, measured.limit)
     past = (
         before(case, suite, raised) if history is None else recalled(case, suite, raised, history)
