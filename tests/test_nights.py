@@ -140,6 +140,8 @@ def test_a_night_brings_the_next_month_and_a_better_model(
     assert pull.title == f"Retrain on data until 2013-{month}" and len(pull.comments) == 1
     assert pull.comments[0].body.startswith("### ✅ Better"), pull.comments[0].body
     assert "rows are new" in pull.body
+    for kind in ("Inputs", "Target", "Predictions", "Errors of the predictions", "Quality"):
+        assert f"\n- {kind}: " in found.summary, kind
     year.note(found, f"2013-{month}", f"better: #{merge(team).number}, merged")
 
 

@@ -30,7 +30,7 @@ IMPORTS = {
     "report": "msgspec",
     "compare": "msgspec numpy polars scipy",
     "predict": "msgspec numpy pandera polars pydantic scipy skops sklearn",
-    "drift": "msgspec numpy pandera polars pydantic",
+    "drift": "msgspec numpy pandera polars pydantic scipy",
 }
 
 

@@ -289,6 +289,64 @@ def test_input_target_prediction_and_quality_are_judged_apart() -> None:
     assert {role for role, found in wrong.items() if found["alarm"]} == {"prediction", "quality"}
 
 
+def memorised(table: pl.DataFrame) -> pl.DataFrame:
+    """As a model scores the rows that it was trained on: nearly their labels."""
+    return table.with_columns(score=0.8 * pl.col("late") + 0.2 * pl.col("score"))
+
+
+def test_predictions_are_held_against_rows_that_the_model_has_not_seen() -> None:
+    """Against those that it was trained on each night would alarm."""
+    old, new = (scored(table, 0.02, 5) for table in tables())
+    unseen = scored(days(40, 7, first=20), 0.02, 8)
+    assert {"score", "error of score"} <= alarms(judge(memorised(old), new, roles=roles()))
+    found = judge(memorised(old), new, unseen=unseen, roles=roles())
+    assert found["judged"] and not found["alarm"] and found["new"] is False
+    assert found["roles"]["prediction"]["judged"] == found["roles"]["quality"]["judged"] == 1
+    assert found["rows"] == {"reference": 3600, "current": 600, "unseen": 2400}
+    assert found["clusters"]["unseen"] == 40 and found["sampled"]["unseen"] is None
+    assert found["columns"]["score"]["history"]["windows"] == 6
+    assert "2,400 rows in 40 clusters that were held out" in load("reporting.drift").page(found)
+    wrong = judge(
+        old, new.with_columns(score=1 - pl.col("score") ** 2), unseen=unseen, roles=roles()
+    )
+    assert {r for r, each in wrong["roles"].items() if each["new"]} == {"prediction", "quality"}
+
+
+def test_two_comparisons_share_the_chance_of_a_false_alarm() -> None:
+    """Each p is doubled, and the limit is that of half the level."""
+    old, new = (scored(table, 0.02, 5) for table in tables(c1=pl.col("c1") + 0.5))
+    unseen = scored(days(40, 7, first=20), 0.02, 8)
+    inputs = {**FEATURES, "late": "target"}
+    alone, both = judge(old, new, roles=inputs), judge(old, new, unseen=unseen, roles=roles())
+    for name in inputs:
+        one, other = (found["columns"][name] for found in (alone, both))
+        assert other["p"] == min(2 * one["p"], 1) and other["limit"] > one["limit"]
+    assert both["method"]["alarm"] == 0.01
+
+
+def test_without_scores_the_inputs_are_judged_all_the_same() -> None:
+    old, new = tables()
+    unseen = days(40, 7, first=20)
+    given = {**FEATURES, "score": "prediction"}
+    found = judge(old, new, unseen=unseen, roles=given)
+    assert found["roles"]["feature"]["judged"] == 4
+    assert found["roles"]["prediction"]["reason"] == "UNSEEN has no such column"
+    few = judge(old, scored(new, 0.02, 5), unseen=scored(unseen, 0.02, 8).head(60), roles=given)
+    assert few["judged"] and "UNSEEN has 1 values of 'day'" in few["roles"]["prediction"]["reason"]
+    assert "Predictions: not judged, UNSEEN has" in load("reporting.drift").page(few)
+
+
+def test_the_page_names_inputs_target_predictions_and_quality() -> None:
+    old, new = (scored(table, 0.02, 5) for table in tables(c1=pl.col("c1") + 2))
+    found = judge(old, new, unseen=scored(days(40, 7, first=20), 0.02, 8), roles=roles())
+    promised = load("decide").Quality("roc_auc", (0.60, 0.64), (0.70, 0.76)).facts()
+    told = load("reporting.drift").page(found | {"quality": promised}).replace("\xa0", " ")
+    assert "- Inputs: 1 of 4 changed, 1 by more than in earlier windows.\n" in told
+    assert "- Target: no drift.\n- Predictions: no drift.\n" in told
+    assert "- Errors of the predictions: no drift.\n" in told
+    assert "- Quality: less than promised, `roc_auc` 0.600 to 0.640 on the new rows " in told
+
+
 def test_labels_that_are_not_there_yet_are_no_drift() -> None:
     """Half of them, then all of them, then the column itself."""
     old, new = (scored(table, 0.02, 5) for table in tables())
@@ -469,24 +527,47 @@ def test_a_draw_keeps_the_batch_s_strata() -> None:
     assert len({tuple(row) for row in drawn}) > 40
 
 
+def remembering(phi: float, seed: int, tests: int = 1, days: int = 600) -> np.ndarray:
+    """Counts of days, of which each resembles the one before."""
+    rng = np.random.default_rng(seed)
+    state = np.zeros((days, tests))
+    for t in range(1, days):
+        state[t] = phi * state[t - 1] + (1 - phi**2) ** 0.5 * rng.normal(size=tests)
+    share = 1 / (1 + np.exp(-state))
+    return np.stack([100 * share, 100 * (1 - share)], axis=2).astype(np.float32)
+
+
+def memory(counts: np.ndarray, current: int) -> Any:
+    flat = np.zeros(len(counts), int)
+    return load("permutation").memory(counts, flat, np.arange(len(counts)), current)
+
+
 def test_the_inflation_follows_the_autocorrelation() -> None:
     """Independent days: about one; with a memory of 0.6 a month's mean varies 3.8 times as much."""
-    permutation, rng = load("permutation"), np.random.default_rng(7)
-    flat = np.zeros(600, int)
+    assert memory(remembering(0, 7), 30).inflation[0] < 1.5
+    assert 3 < memory(remembering(0.6, 7), 30).inflation[0] < 5
+    assert memory(np.ones((9, 2, 2), np.float32), 1).inflation.max() == 1
 
-    def raised(phi: float) -> float:
-        state = np.zeros(600)
-        for t in range(1, 600):
-            state[t] = phi * state[t - 1] + (1 - phi**2) ** 0.5 * rng.normal()
-        share = 1 / (1 + np.exp(-state))
-        counts = np.stack([100 * share, 100 * (1 - share)], axis=1)[:, None].astype(np.float32)
-        return float(permutation.inflation(counts, flat, np.arange(600), 30)[0])
 
-    assert raised(0) < 1.8
-    assert 3 < raised(0.6) < 7
-    assert (
-        permutation.inflation(np.ones((9, 2, 2), np.float32), flat[:9], np.arange(9), 1).max() == 1
-    )
+def test_columns_lend_each_other_what_they_know_of_memory() -> None:
+    """Forty alike differ by chance, and less so together; one that differs by far stays apart."""
+    alike = remembering(0.6, 8, tests=40, days=150)
+    alone = [memory(alike[:, [test]], 7).inflation[0] for test in range(40)]
+    together = memory(alike, 7).inflation
+    assert together.std() < 0.5 * np.std(alone)
+    assert together.mean() == pytest.approx(np.mean(alone), rel=0.1)
+    odd = np.concatenate([remembering(0, 9, tests=39, days=150), alike[:, :1]], axis=1)
+    assert memory(odd, 7).inflation[-1] > 0.7 * alone[0] > 1.5 * memory(odd, 7).inflation[0]
+
+
+def test_few_or_similar_days_make_the_limit_wider() -> None:
+    """As Student's law does: less is known of how much days differ."""
+
+    def widening(phi: float, days: int) -> float:
+        return float(memory(remembering(phi, 8, tests=40, days=days), 7).widening(0.01))
+
+    assert 1 < widening(0, 600) < widening(0, 150) < widening(0.6, 150) < 1.25
+    assert load("permutation").Memory(np.ones(3)).widening(0.01) == 1
 
 
 def command(folder: Path, *words: str) -> int:

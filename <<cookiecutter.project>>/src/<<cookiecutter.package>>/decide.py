@@ -1,6 +1,6 @@
 """Whether a night trains: a pure function of what it found, and the reasons as sentences."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .params import Retrain
 from .text import percent, span
@@ -27,6 +27,10 @@ class Quality(NamedTuple):
             return self.now[0] > self.promised[1]
         return self.now[1] < self.promised[0]
 
+    def facts(self) -> dict[str, Any]:
+        ends = {"now": list(self.now), "promised": list(self.promised)}
+        return {"metric": self.metric, **ends, "broken": self.broken}
+
 
 class Found(NamedTuple):
     """What a night knows.
@@ -40,8 +44,8 @@ class Found(NamedTuple):
         age: days from the model's data to tonight's.
         due: the age at which models were seen to have lost the gate's margin; None where no loss
             is shown.
-        drifted: the columns whose drift counts: it is new against their own past, or alarming
-            while that past is too short to tell.
+        drifted: the columns whose drift counts, and in words the predictions and their errors: it
+            is new against their own past, or alarming while that past is too short to tell.
         quality: None where there are no labels, or too few clusters for an interval.
     """
 

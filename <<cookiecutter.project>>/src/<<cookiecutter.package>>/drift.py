@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -25,6 +26,7 @@ from .params import Drift, Params, Task
 from .permutation import Counts, Floats, Ints, Judged
 
 ROLES = ("feature", "target", "prediction", "quality")
+SCORED = ("prediction", "quality")
 SCORE = "score"
 """The column of predictions."""
 
@@ -36,6 +38,7 @@ class Case:
     Args:
         strata: of each cluster, the reference's first; those of one stratum change places.
         reason: why nothing can be judged; None where it can.
+        name: of the older table, for sentences.
     """
 
     old: Grouped
@@ -45,6 +48,7 @@ class Case:
     rules: Drift
     strata: Ints
     reason: str | None
+    name: str = "REFERENCE"
 
     @property
     def sides(self) -> Sides:
@@ -77,6 +81,21 @@ class Past:
 
     def facts(self) -> dict[str, Any]:
         return {"windows": len(self.effects), "usable": self.usable}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Columns that are judged together, against one older table.
+
+    Args:
+        compared: those that could be put into bins.
+    """
+
+    case: Case
+    columns: dict[str, dict[str, Any]]
+    compared: list[str]
+    past: Past
+    warnings: list[str]
 
 
 def run(
@@ -188,6 +207,7 @@ def drift(
     cluster: str | None,
     roles: Mapping[str, str],
     rules: Drift,
+    unseen: pl.DataFrame | None = None,
     history: Sequence[pl.DataFrame] | None = None,
     schema: Any = None,
     today: date | None = None,
@@ -205,6 +225,12 @@ def drift(
             column of the role quality.
         rules: the section `drift` of params.yaml. Columns of `rules.calendar` are not tested;
             clusters change places only with clusters of the same values in them.
+        unseen: rows that the model was judged on, not trained on, with its scores. Predictions
+            and their errors are held against these, as a model scores the rows that it learned
+            from like no others: flights of other days of the same year alarmed in 7 of 7 trials
+            of a random forest against its training rows, in none against unseen ones. How far
+            the scores of REFERENCE, if it has any, moved between its windows is their history.
+            Each of the two comparisons has half of `rules.alarm`, and each p is doubled.
         history: earlier windows of CURRENT's size, the oldest first. None: the reference is cut
             into windows of as many clusters as CURRENT has.
         schema: a contract of pandera; rows of CURRENT that break it are counted for each column.
@@ -233,39 +259,86 @@ def drift(
     Raises:
         ProjectError: a table lacks the cluster column.
     """
+    given = {"REFERENCE": reference, "CURRENT": current}
+    given |= {} if unseen is None else {"UNSEEN": unseen}
+    heights = {name.lower(): table.height for name, table in given.items()}
     if cluster is not None:
-        for name, table in (("REFERENCE", reference), ("CURRENT", current)):
+        for name, table in given.items():
             clusters.require(name, table, cluster)
-    heights = {"reference": reference.height, "current": current.height}
-    reference, current, roles, absent = with_errors(reference, current, roles)
-    case, warnings = prepare(reference, current, cluster, roles, rules)
+    old, new, every, absent = with_errors(reference, current, roles)
+    if unseen is None:
+        families = [family(old, new, cluster, every, rules, history, schema)]
+    else:
+        seen, each = old, msgspec.structs.replace(rules, alarm=rules.alarm / 2)
+        old, new, every, absent = with_errors(unseen, current, roles, "UNSEEN")
+        own = {name: role for name, role in every.items() if role in SCORED}
+        inputs = {name: role for name, role in every.items() if role not in SCORED}
+        families = [family(seen, new, cluster, inputs, each, history, schema)]
+        past = windows(families[0].case) if {*own} <= {*seen.columns} else None
+        families.append(family(old, new, cluster, own, each, past, None, "UNSEEN"))
+        for column in (column for one in families for column in one.columns.values()):
+            column["p"] = None if column["p"] is None else min(2 * column["p"], 1.0)
+    plain: dict[str, Any] = rounded(together(families, absent, heights, rules, today))
+    return plain
+
+
+def family(
+    old: pl.DataFrame,
+    new: pl.DataFrame,
+    cluster: str | None,
+    roles: Mapping[str, str],
+    rules: Drift,
+    history: Sequence[pl.DataFrame] | None,
+    schema: Any,
+    name: str = "REFERENCE",
+) -> Family:
+    """Judge these columns."""
+    case, warnings = prepare(old, new, cluster, roles, rules, name)
     coded, reasons = code(case)
     columns = {
-        name: {"role": role, **UNJUDGED, "reason": case.reason or reasons.get(name)}
-        for name, role in roles.items()
+        column: {"role": role, **UNJUDGED, "reason": case.reason or reasons.get(column)}
+        for column, role in roles.items()
     }
     broken = contract(case, schema)
-    for name, one in coded.items():
-        columns[name] |= described(one) | {"outside": broken.get(name)}
+    for column, one in coded.items():
+        columns[column] |= described(one) | {"outside": broken.get(column)}
     past = test(case, coded, columns, history)
+    return Family(case, columns, list(coded), past, warnings)
+
+
+def windows(case: Case) -> list[pl.DataFrame]:
+    """The reference, cut into windows of as many clusters as the batch has."""
+    of = case.old.windows(max(case.new.count, 1))
+    return [case.old.rows.filter(of[case.old.code] == w) for w in range(of.max(initial=-1) + 1)]
+
+
+def together(
+    families: Sequence[Family],
+    absent: Mapping[str, str],
+    heights: dict[str, int],
+    rules: Drift,
+    today: date | None,
+) -> dict[str, Any]:
+    """The result of all families; what it rests on is told of the first."""
+    first, case = families[0], families[0].case
+    columns = {name: column for one in families for name, column in one.columns.items()}
     judged = [column for column in columns.values() if column["judged"]]
-    found = {
+    usable = any(one.past.usable for one in families)
+    return {
         "alarm": any(column["alarm"] for column in judged),
-        "new": any(column["new"] for column in judged) if past.usable else None,
+        "new": any(column["new"] for column in judged) if usable else None,
         "judged": bool(judged),
         "reason": None if judged else case.reason or "no column can be compared",
         "columns": columns,
         "roles": by_role(columns, absent),
-        "data": data(case, list(coded), today),
+        "data": data(case, first.compared, today),
         "rows": heights,
-        "clusters": counted(case),
-        "sampled": sampled(case),
-        "history": past.facts(),
-        "method": method(rules, cluster),
-        "warnings": warnings,
+        "clusters": counted(families),
+        "sampled": sampled(families),
+        "history": first.past.facts(),
+        "method": method(rules, case.cluster),
+        "warnings": list(dict.fromkeys(said for one in families for said in one.warnings)),
     }
-    plain: dict[str, Any] = rounded(found)
-    return plain
 
 
 UNJUDGED: dict[str, Any] = {
@@ -276,7 +349,10 @@ UNJUDGED: dict[str, Any] = {
 
 
 def with_errors(
-    reference: pl.DataFrame, current: pl.DataFrame, roles: Mapping[str, str]
+    reference: pl.DataFrame,
+    current: pl.DataFrame,
+    roles: Mapping[str, str],
+    older: str = "REFERENCE",
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str], dict[str, str]]:
     """The tables with the error of each prediction, the roles, and why there are no errors."""
     one = {role: [name for name, its in roles.items() if its == role] for role in ROLES}
@@ -287,7 +363,7 @@ def with_errors(
     while name in roles:
         name += "'"
     tables, absent = [], {}
-    for side, table in (("REFERENCE", reference), ("CURRENT", current)):
+    for side, table in ((older, reference), ("CURRENT", current)):
         if lacks := [column for column in (target, score) if column not in table.columns]:
             absent["quality"] = f"{side} has no column {lacks[0]!r}"
         elif not all(
@@ -331,12 +407,13 @@ def prepare(
     cluster: str | None,
     roles: Mapping[str, str],
     rules: Drift,
+    name: str,
 ) -> tuple[Case, list[str]]:
     """The tables by cluster, what changes places, and what is to be said about that."""
     old, new = clusters.pair(reference, current, cluster, rules.rows, rules.seed)
     strata, warnings = by_calendar([old, new], rules)
-    reason = too_few(old, new, strata, cluster, rules)
-    case = Case(old, new, cluster, roles, rules, strata, reason)
+    reason = too_few(old, new, strata, cluster, rules, name)
+    case = Case(old, new, cluster, roles, rules, strata, reason, name)
     return case, [*warnings, *remarks(case)]
 
 
@@ -370,11 +447,11 @@ def calendar_values(side: Grouped, name: str) -> pl.Series | None:
 
 
 def too_few(
-    old: Grouped, new: Grouped, strata: Ints, cluster: str | None, rules: Drift
+    old: Grouped, new: Grouped, strata: Ints, cluster: str | None, rules: Drift, older: str
 ) -> str | None:
     """Why so few clusters cannot be judged, in one sentence."""
     what = f"values of {cluster!r}" if cluster else "groups of rows"
-    sides = (("REFERENCE", old, rules.min_reference), ("CURRENT", new, rules.min_current))
+    sides = ((older, old, rules.min_reference), ("CURRENT", new, rules.min_current))
     for name, side, least in sides:
         if not side.whole[0]:
             return f"{name} has no rows"
@@ -393,7 +470,7 @@ def remarks(case: Case) -> list[str]:
     said = []
     if case.cluster is None:
         said.append("no cluster is declared: rows are taken as independent")
-    for name, side in (("REFERENCE", case.old), ("CURRENT", case.new)):
+    for name, side in ((case.name, case.old), ("CURRENT", case.new)):
         if side.unnamed:
             said.append(f"{side.unnamed:,} rows of {name} have no cluster and are left out")
         if side.sampled:
@@ -422,7 +499,7 @@ def incomparable(case: Case, name: str) -> str | None:
     """Why a column cannot be compared; None where it can."""
     if name in case.rules.calendar:
         return "it follows the calendar"
-    tables = (("REFERENCE", case.old.rows), ("CURRENT", case.new.rows))
+    tables = ((case.name, case.old.rows), ("CURRENT", case.new.rows))
     for side, table in tables:
         if name not in table.columns:
             return f"{side} has no such column"
@@ -465,14 +542,15 @@ def test(
     """Judge the columns, and write what was found into them; the earlier windows are returned."""
     if not (coded and case.old.count and case.new.count):
         return Past(np.zeros((0, 0)), False)
-    suite = together(coded)
+    suite = suited(coded)
     rules, current, place = case.rules, case.new.count, case.old.place
     chosen = permutation.selections(case.strata, current, rules.permutations, rules.seed)
-    raised = np.ones(len(suite.tests))
+    memory = permutation.Memory(np.ones(len(suite.tests)))
     if case.cluster is not None:
         own = case.strata[: case.old.count]
-        raised = permutation.inflation(suite.counts[: case.old.count], own, place, current)
-    measured = permutation.judge(suite.counts, case.strata, chosen, raised, rules.alarm)
+        memory = permutation.memory(suite.counts[: case.old.count], own, place, current)
+    measured = permutation.judge(suite.counts, case.strata, chosen, memory, rules.alarm)
+    raised = memory.inflation
     power = permutation.power(suite.counts, suite.moved, chosen, measured.limit)
     past = (
         before(case, suite, raised) if history is None else recalled(case, suite, raised, history)
@@ -484,7 +562,7 @@ def test(
     return past
 
 
-def together(coded: Mapping[str, Coded]) -> Suite:
+def suited(coded: Mapping[str, Coded]) -> Suite:
     """The counts of all tests as one array."""
     tests, counts, moved = [], [], []
     for name, one in coded.items():
@@ -518,7 +596,7 @@ def recalled(case: Case, suite: Suite, raised: Floats, history: Sequence[pl.Data
     rows = [labelled(case, window, kinds, place) for place, window in enumerate(history)]
     side = clusters.named(pl.concat(rows), case.rules.rows, case.rules.seed)
     sides = Sides(side.code, side.rows.height, side.count)
-    own = together(
+    own = suited(
         {n: bins.code(side.rows[n], side.rows[n].clear(), sides, labels=False) for n in names}
     )
     shared = [test for test in own.tests if test in suite.tests]
@@ -616,17 +694,16 @@ def data(case: Case, names: list[str], today: date | None) -> dict[str, Any]:
     }
 
 
-def counted(case: Case) -> dict[str, Any]:
-    return {
-        "column": case.cluster,
-        "reference": case.old.whole[1],
-        "current": case.new.whole[1],
-    }
+def counted(families: Sequence[Family]) -> dict[str, Any]:
+    case = families[0].case
+    older = {one.case.name.lower(): one.case.old.whole[1] for one in families}
+    return {"column": case.cluster, "current": case.new.whole[1], **older}
 
 
-def sampled(case: Case) -> dict[str, Any]:
+def sampled(families: Sequence[Family]) -> dict[str, Any]:
     """Rows and clusters that were drawn; None where all take part."""
-    sides = {"reference": case.old, "current": case.new}
+    case = families[0].case
+    sides = {"current": case.new, **{one.case.name.lower(): one.case.old for one in families}}
     drawn: dict[str, Any] = {
         name: {"rows": side.rows.height, "clusters": side.count} if side.sampled else None
         for name, side in sides.items()

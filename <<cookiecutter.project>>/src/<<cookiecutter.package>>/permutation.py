@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 Counts = NDArray[np.float32]
 """Rows of each cluster, test and bin; the current batch's clusters come last."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-LAGS, SAFETY, LONGEST = 14, 1.3, 0.95
+LAGS, LONGEST = 14, 0.95
 """Of the variance inflation; chosen on first-order autoregressive days."""
 PROBES = 200
 TESTS_AT_ONCE = 50
@@ -42,6 +43,24 @@ class Judged:
     effect: Floats
     inflation: Floats
     noise: Floats
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How much clusters resemble those before them.
+
+    Args:
+        inflation: by how much that raises the variance of a batch's difference, shape (tests,).
+        freedom: how many independent clusters would tell that variance as well.
+    """
+
+    inflation: Floats
+    freedom: float = math.inf
+
+    def widening(self, level: float) -> float:
+        """How much further than of a known variance the family-wise limit is, as Student's."""
+        tail = level / (2 * len(self.inflation))
+        return float(stdtrit(self.freedom, tail) / ndtri(tail)) if self.freedom < math.inf else 1.0
 
 
 def smallest(strata: Ints, current: int) -> float:
@@ -105,18 +124,21 @@ def share(counts: Counts) -> Counts:
     return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1))
 
 
-def inflation(counts: Counts, strata: Ints, place: Ints, current: int) -> Floats:
-    """By how much autocorrelated clusters raise the variance of a batch's mean, shape (tests,).
+def memory(counts: Counts, strata: Ints, place: Ints, current: int) -> Memory:
+    """How much autocorrelated clusters raise the variance of a batch's difference.
 
-    The larger of two estimates on the first component of each test's shares: the weighted sum of
-    autocorrelations (Newey & West 1987; Kuensch 1989), and their geometric decay from lags 1, 2.
+    Estimated from the autocorrelations of the first component of each test's shares. Each test's
+    is an estimate from few clusters, so it is moved towards that of all tests together: by at most
+    two of its standard errors upwards, and one downwards (Efron & Morris 1972). What is left of
+    the doubt makes the limit wider: Student's, with half of the clusters' effective number,
+    because the inflation is estimated from them too.
 
     Args:
         counts: of the reference alone.
         place: where each cluster stands in time; clusters may be missing between.
     """
     if current == 1:
-        return np.ones(counts.shape[1])
+        return Memory(np.ones(counts.shape[1]))
     shares = share(counts).astype(np.float64)
     for stratum in np.unique(strata):
         shares[strata == stratum] -= shares[strata == stratum].mean(axis=0)
@@ -124,15 +146,41 @@ def inflation(counts: Counts, strata: Ints, place: Ints, current: int) -> Floats
     grid = np.zeros((len(score), int(place.max()) + 1))
     known = np.zeros(grid.shape[1])
     grid[:, place], known[place] = score, 1
-    last = min(LAGS, current - 1, grid.shape[1] - 2)
-    found = [correlation(grid, known, lag) for lag in range(1, last + 1)]
-    if not found:
-        return np.ones(counts.shape[1])
-    weights = [1 - lag / current for lag in range(1, last + 1)]
-    raised = 1 + 2 * sum(weight * r for weight, r in zip(weights, found, strict=True))
-    if len(found) > 1:
-        raised = np.maximum(raised, decay(found[0], found[1], int(known.sum()), current))
-    return np.asarray(1 + SAFETY * (np.maximum(raised, 1) - 1))
+    lags = range(1, min(LAGS, grid.shape[1] - 2) + 1)
+    if not lags:
+        return Memory(np.ones(counts.shape[1]))
+    found = np.stack([correlation(grid, known, lag) for lag in lags])
+    moving = (grid * grid).sum(axis=1) > 1e-9
+    mean = found[:, moving].mean(axis=1, keepdims=True) if moving.any() else found[:, :1]
+    own, all_tests = (np.log(inflation(each, len(counts), current)) for each in (found, mean))
+    error = math.sqrt(2 / 3 * min(current, LAGS + 1) / len(counts))
+    raised = np.exp(own + np.clip(all_tests - own, -error, 2 * error))
+    return Memory(raised, len(counts) / (2 + 4 * float((mean.clip(0) ** 2).sum())))
+
+
+def inflation(found: Floats, clusters: int, current: int) -> Floats:
+    """Of the difference of two means, by the autocorrelations at lags 1, 2 and on, (lags, tests).
+
+    Args:
+        clusters: of the older table; the newer has `current`.
+    """
+    parts = [1 / current, 1 / clusters]
+    raised = [of_mean(found, clusters, size) for size in (current, clusters)]
+    return np.asarray(sum(p * r for p, r in zip(parts, raised, strict=True)) / sum(parts))
+
+
+def of_mean(found: Floats, clusters: int, size: int) -> Floats:
+    """The inflation of the variance of one mean: the larger of two estimates, and at least one.
+
+    The weighted sum of autocorrelations (Newey & West 1987; Kuensch 1989), and their geometric
+    decay from lags 1 and 2.
+    """
+    some = found[: size - 1]
+    weights = 1 - np.arange(1, len(some) + 1)[:, None] / size
+    raised = np.maximum(1 + 2 * (weights * some).sum(axis=0), 1)
+    if len(some) > 1:
+        raised = np.maximum(raised, decay(some[0], some[1], clusters, size))
+    return np.asarray(raised)
 
 
 def component(shares: Floats) -> Floats:
@@ -187,7 +235,7 @@ def law(squared: Floats) -> Law:
 
 
 def judge(
-    counts: Counts, strata: Ints, chosen: NDArray[np.float32], raised: Floats, level: float
+    counts: Counts, strata: Ints, chosen: NDArray[np.float32], memory: Memory, level: float
 ) -> Judged:
     """Hold each test's distance against two laws of the largest over all tests; both must agree.
 
@@ -197,15 +245,14 @@ def judge(
 
     Args:
         chosen: as `selections` gives it.
-        raised: as `inflation` gives it.
     """
     squared = squares(chosen, counts)
     distance, exchanged = np.sqrt(squared[0]), law(squared[1:])
     alone = within(counts, strata, int(chosen[0].sum()), len(chosen) - 1)
     p, limit = exchanged.p(distance), exchanged.limit(level)
-    noise = exchanged.squared
+    noise, raised = exchanged.squared, memory.inflation
     if alone is not None:
-        root = np.sqrt(raised)
+        root = np.sqrt(raised) * memory.widening(level)
         p = np.maximum(p, alone.p(distance / root))
         limit = np.maximum(limit, alone.limit(level) * root)
         noise = alone.squared

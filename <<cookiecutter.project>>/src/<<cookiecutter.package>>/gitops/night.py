@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+from sklearn.pipeline import Pipeline
 
 from .. import drift, ingest, metrics, model, params
 from ..decide import Decision, Found, Quality, decide
 from ..errors import ProjectError
 from ..evaluate import codes
-from ..params import Params
+from ..params import Params, Task
 from ..reporting import staleness as aging
 from ..reporting.drift import headline, section
 from ..reporting.wording import title
@@ -30,7 +31,7 @@ from ..staleness import Decay, Score, decay
 from ..text import prose, span, table
 from . import production, staleness, supply
 from .lock import asks
-from .side import METRICS, MODEL, TRAIN, Side
+from .side import HOLDOUT, METRICS, MODEL, TRAIN, Side
 from .start import RECORD
 
 PARAMS, VALID, FILES = Path("params.yaml"), Path("data/valid"), "files"
@@ -49,7 +50,8 @@ class Night(NamedTuple):
     """A night's result: how far the data reach, what was found, and what follows.
 
     Attributes:
-        drift: as `drift.drift` returns it; None where there is no model, or no newer row.
+        drift: as `drift.drift` returns it, and `quality`: the model's metric on the new rows and
+            what it promised; None where there is no model, or no newer row.
         aged: the models of `main` on the months after each.
         decay: what age costs them.
     """
@@ -189,35 +191,59 @@ def known(
     with tempfile.TemporaryDirectory(prefix="night-") as name:
         place = Path(name)
         supply.obtain(main.root, main.files, [TRAIN, MODEL], values.store, place)
-        trained = pl.read_parquet(sorted((place / TRAIN).glob("*.parquet")))
+        trained = pl.scan_parquet(place / TRAIN / "*.parquet").select(pl.len()).collect().item()
         quality = measured(values, main, rows, place / MODEL)
-    drifted = moved(values, reference(values, main, trained), rows)
-    names = tuple(name for name, column in drifted["columns"].items() if counts(drifted, column))
-    return found._replace(trained=trained.height, quality=quality, drifted=names), drifted
-
-
-def reference(values: Params, main: Side, trained: pl.DataFrame) -> pl.DataFrame:
-    """The rows that the champion was trained on; those of `main`'s model before there is one."""
     champion = production.champion(main.root)
-    if not champion.trained or champion.digest(TRAIN) == main.digest(TRAIN):
-        return trained
-    with tempfile.TemporaryDirectory(prefix="champion-") as name:
-        supply.obtain(main.root, champion.files, [TRAIN], values.store, Path(name))
-        return pl.read_parquet(sorted((Path(name) / TRAIN).glob("*.parquet")))
+    drifted = moved(values, champion if champion.trained else main, rows)
+    drifted["quality"] = drift.rounded(quality.facts()) if quality else None
+    names = tuple(called(*item) for item in drifted["columns"].items() if counts(item[1]))
+    return found._replace(trained=trained, quality=quality, drifted=names), drifted
 
 
-def moved(values: Params, reference: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
-    """What changed between what the champion learned from and the new rows."""
-    task = values.task
-    roles = drift.roles_of(task, rows.columns, task.cluster)
-    return drift.drift(
-        reference, rows, cluster=task.cluster, roles=roles, rules=values.drift, schema=SCHEMA
+def moved(values: Params, known: Side, rows: pl.DataFrame) -> dict[str, Any]:
+    """What changed between what a model learned from and the new rows.
+
+    Its predictions are held against those on the rows that were held out. A model that does not
+    load, or lacks a column, has none, and the result says so.
+    """
+    task, warnings = values.task, list[str]()
+    with tempfile.TemporaryDirectory(prefix="known-") as name:
+        place = Path(name)
+        supply.obtain(known.root, known.files, [TRAIN, HOLDOUT, MODEL], values.store, place)
+        learned, held = (pl.read_parquet(place / part / "*.parquet") for part in (TRAIN, HOLDOUT))
+        try:
+            pipeline = model.load(place / MODEL, known.digest(MODEL))
+            own = staleness.task_of(task, known.params())
+            learned, held, rows = (scored(pipeline, each, own) for each in (learned, held, rows))
+        except (ProjectError, pl.exceptions.ColumnNotFoundError) as error:
+            warnings.append(f"predictions are not judged: {' '.join(str(error).split())[:300]}")
+    roles = drift.roles_of(task, [*rows.columns, drift.SCORE], task.cluster)
+    found = drift.drift(
+        learned,
+        rows,
+        unseen=held,
+        cluster=task.cluster,
+        roles=roles,
+        rules=values.drift,
+        schema=SCHEMA,
     )
+    found["warnings"] += warnings
+    return found
 
 
-def counts(drifted: dict[str, Any], column: dict[str, Any]) -> bool:
+def scored(pipeline: Pipeline, rows: pl.DataFrame, task: Task) -> pl.DataFrame:
+    return rows.with_columns(pl.Series(drift.SCORE, model.score(pipeline, rows, task)))
+
+
+def counts(column: dict[str, Any]) -> bool:
     """Whether a column's drift is new; or an alarm, while there is too little past to tell."""
-    return bool(column["new"] if drifted["history"]["usable"] else column["alarm"])
+    return bool(column["alarm"] if column["new"] is None else column["new"])
+
+
+def called(name: str, column: dict[str, Any]) -> str:
+    """A column in a sentence: the predictions have no name that a reader knows."""
+    said = {"prediction": "its predictions", "quality": "the errors of its predictions"}
+    return said.get(column["role"], name)
 
 
 def measured(values: Params, main: Side, rows: pl.DataFrame, file: Path) -> Quality | None:

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from .. import metrics, model
@@ -48,7 +49,7 @@ def aged(values: Params, side: Side, rows: pl.DataFrame) -> Iterator[Score]:
     past: dict[str, Any] = side.params()
     until = date.fromisoformat(str(past["ingest"]["until"]))
     task = values.task
-    own = Task(**{**{f: getattr(task, f) for f in task.__struct_fields__}, **features(past)})
+    own = task_of(task, past)
     if set(own.features) - set(rows.columns) or past["task"].get("kind") != task.kind:
         return
     try:
@@ -69,6 +70,7 @@ def aged(values: Params, side: Side, rows: pl.DataFrame) -> Iterator[Score]:
             yield Score(side.digest(MODEL), str(until), month, age, value, part.height)
 
 
-def features(past: dict[str, Any]) -> dict[str, Any]:
-    """The columns that a model was made for."""
-    return {name: past["task"][name] for name in ("numeric", "categorical")}
+def task_of(task: Task, past: dict[str, Any]) -> Task:
+    """The task with the columns that a model was made for."""
+    columns = {name: past["task"][name] for name in ("numeric", "categorical")}
+    return msgspec.structs.replace(task, **columns)

@@ -5,7 +5,20 @@ Distributions are strips of characters that every code font has; the blocks of s
 
 from typing import Any
 
-from ..text import NARROW, Section, cell, code, number, percent, places, prose, table, tag, verbatim
+from ..text import (
+    NARROW,
+    Section,
+    cell,
+    code,
+    number,
+    percent,
+    places,
+    prose,
+    span,
+    table,
+    tag,
+    verbatim,
+)
 
 Column = dict[str, Any]
 
@@ -192,12 +205,40 @@ def strip(shares: list[float], most: float) -> str:
 
 
 def kinds(found: dict[str, Any]) -> list[str]:
-    """Target, prediction and quality where they cannot be judged."""
-    said = []
-    for role in ("target", "prediction", "quality"):
-        if reason := found["roles"][role]["reason"]:
-            said.append(f"{ROLES[role].capitalize()} drift is not judged: {prose(reason)}.")
-    return [" ".join(said)] if said and found["judged"] else []
+    """Input, target, prediction and quality, each with what was found."""
+    if not found["judged"]:
+        return []
+    said = [f"- {name}: {of_role(found, role)}" for role, name in KINDS.items()]
+    return ["\n".join([*said, *kept(found.get("quality"))])]
+
+
+KINDS = {
+    "feature": "Inputs",
+    "target": "Target",
+    "prediction": "Predictions",
+    "quality": "Errors of the predictions",
+}
+
+
+def of_role(found: dict[str, Any], role: str) -> str:
+    whole = found["roles"][role]
+    if not whole["judged"]:
+        return f"not judged, {prose(whole['reason'])}."
+    own = [column for column in found["columns"].values() if column["role"] == role]
+    changed, fresh = (sum(bool(column[key]) for column in own) for key in ("alarm", "new"))
+    said = f"{changed:,} of {whole['judged']:,} changed" if changed else "no drift"
+    return said + (f", {fresh:,} by more than in earlier windows." if fresh else ".")
+
+
+def kept(quality: dict[str, Any] | None) -> list[str]:
+    """Whether the model keeps on the new rows what it promised."""
+    if quality is None:
+        return []
+    word = "less than promised" if quality["broken"] else "as promised"
+    return [
+        f"- Quality: {word}, {code(quality['metric'])} {span(*quality['now'])} on the new rows "
+        f"against {span(*quality['promised'])}."
+    ]
 
 
 def quality(found: dict[str, Any]) -> list[str]:
@@ -235,12 +276,14 @@ def quality(found: dict[str, Any]) -> list[str]:
 def method(found: dict[str, Any]) -> str:
     """How it was decided, in small print."""
     rows, clusters, how = found["rows"], found["clusters"], found["method"]
-    sides = [
-        f"{rows[side]:,} rows in {clusters[side]:,} clusters" for side in ("reference", "current")
-    ]
+    sides = {side: f"{rows[side]:,} rows in {clusters[side]:,} clusters" for side in rows}
+    apart = ""
+    if "unseen" in sides:
+        apart = f" Predictions are held against those on {sides['unseen']} that were held out."
     return (
-        f"<sub>Trained on {sides[0]}, new {sides[1]}. Whole clusters are exchanged "
-        f"{how['permutations']:,} times; changed: a chance of at most {percent(how['alarm'])} "
-        f"over all columns together. New: {how['new']}, of {found['history']['windows']:,} "
-        "earlier windows. An effect of 0.5 is what half a standard deviation (sd) moves.</sub>"
+        f"<sub>Trained on {sides['reference']}, new {sides['current']}.{apart} "
+        f"Whole clusters are exchanged {how['permutations']:,} times; changed: a chance of at "
+        f"most {percent(how['alarm'])} over all columns together. New: {how['new']}, "
+        f"of {found['history']['windows']:,} earlier windows. An effect of 0.5 is what "
+        "half a standard deviation (sd) moves.</sub>"
     )
