@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ..errors import ProjectError
 from ..text import prose
-from . import incident, pulls
+from . import github, incident, pulls
 from .conclude import output, passed, status
 
 NIGHTLY = "retrain"
@@ -38,10 +38,23 @@ def run(comparison: Path, report: Path, branch: str, commit: str) -> None:
     found = json.loads(comparison.read_text(encoding="utf-8")) if judged else None
     good = found is not None and passed(found)
     known = pulls.number(branch, BASE)
-    if known or (good and found and found["verdict"] in WORTH):
-        output("number", str(known or opened(branch)))
+    if known:
+        if found and branch == NIGHTLY:
+            github.ask("PATCH", f"/pulls/{known}", words(branch))
+        output("number", str(known))
+    elif good and found and found["verdict"] in WORTH:
+        output("number", str(opened(branch)))
     if branch == NIGHTLY:
         conclude(found, good, commit, report)
+
+
+def words(branch: str) -> dict[str, str]:
+    """Title and text of the pull request: what this night trained on."""
+    why = prose(os.environ.get("REASON") or "it was asked for", 900)
+    return {
+        "title": os.environ.get("TITLE") or f"Train {branch}",
+        "body": f"Trained because {why}.",
+    }
 
 
 def opened(branch: str) -> int:
@@ -50,13 +63,12 @@ def opened(branch: str) -> int:
     Raises:
         ProjectError: GitHub refuses.
     """
-    title = os.environ.get("TITLE") or f"Train {branch}"
-    why = prose(os.environ.get("REASON") or "it was asked for", 900)
-    body = {"title": title, "body": f"Trained because {why}.", "head": branch, "base": BASE}
+    body = {**words(branch), "head": branch, "base": BASE}
     page = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
     try:
         return pulls.create(body, f"{page}/compare/{BASE}...{quote(branch)}?expand=1")
     except ProjectError as error:
+        print(f"propose: {error}")  # also where GitHub takes no issue either
         if branch == NIGHTLY:
             incident.tell(f"A better model is on the branch `{branch}`. {error}")
         raise
