@@ -26,7 +26,10 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "verdict": ("print the verdict as a step's outputs", ["comparison"]),
     "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
-    "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
+    "conclude": (
+        "set statuses and the label",
+        ["comparison", "number", "commit", "checked", "night"],
+    ),
     "deliver": ("check what a commit of release puts into production", ["card", "folder"]),
     "announce": ("tag and publish it on GitHub", ["folder", "tag", "commit"]),
     "choose": ("say what a promotion or rollback ships", ["commit", "version"]),
@@ -41,7 +44,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "tell": ("end a night: the issue, the schedule", ["results", "folder", "report"]),
     "propose": (
         "open the pull request of a better model",
-        ["comparison", "report", "branch", "commit"],
+        ["comparison", "report", "branch"],
     ),
     "sync": ("merge the base branch, settle generated files", []),
     "github": ("set branch rules and settings of the repository", ["mode"]),
@@ -136,10 +139,10 @@ def problem(results: str, folder: str, output: str) -> None:
     problem.run(results, Path(folder), Path(output))
 
 
-def conclude(comparison: str, number: str, commit: str, checked: str) -> None:
+def conclude(comparison: str, number: str, commit: str, checked: str, night: str) -> None:
     from . import conclude
 
-    conclude.run(Path(comparison), number, commit, checked)
+    conclude.run(Path(comparison), number, commit, checked, night)
 
 
 def deliver(card: str, folder: str) -> None:
@@ -226,10 +229,10 @@ def tell(results: str, folder: str, report: str) -> None:
     incident.run(results, Path(folder), Path(report))
 
 
-def propose(comparison: str, report: str, branch: str, commit: str) -> None:
+def propose(comparison: str, report: str, branch: str) -> None:
     from . import propose
 
-    propose.run(Path(comparison), Path(report), branch, commit)
+    propose.run(Path(comparison), Path(report), branch)
 
 
 def sync() -> None:

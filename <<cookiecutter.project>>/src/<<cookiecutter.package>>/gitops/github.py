@@ -144,17 +144,17 @@ def passing(error: urllib.error.HTTPError, said: str) -> float | None:
     GitHub answers too many requests with 429 or with 403, and says when it takes others: "Best
     practices for using the REST API", Handle rate limit errors appropriately.
     """
-    after, left = error.headers.get("Retry-After"), error.headers.get("X-RateLimit-Remaining")
     if error.code >= 500:
         return 0
-    if error.code != 429 and not (
-        error.code == 403 and (after or left == "0" or "rate limit" in said.lower())
-    ):
+    after = error.headers.get("Retry-After", "")
+    spent = error.headers.get("X-RateLimit-Remaining") == "0"
+    limited = error.code == 403 and (after or spent or "rate limit" in said.lower())
+    if not (limited or error.code == 429):
         return None
-    if after and after.isdecimal():
-        return float(after)
-    reset = error.headers.get("X-RateLimit-Reset") or ""
-    return max(0.0, float(reset) - time.time()) if left == "0" and reset.isdecimal() else 0
+    reset = error.headers.get("X-RateLimit-Reset", "")
+    if not after.isdecimal() and spent and reset.isdecimal():
+        return max(0.0, float(reset) - time.time())
+    return float(after) if after.isdecimal() else 0
 
 
 def link() -> str | None:
