@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rig import Pull, Run
 from rig.pull import Issue
-from team import Team
+from team import Team, set_params
 
 TITLE = "Nightly retraining fails"
 
@@ -35,6 +35,15 @@ def night(team: Team, until: str = "", force: str = "", at_once: int = 1) -> Nig
     looks = [run for run in runs if run.workflow == "retrain"]
     models = [run for run in runs if run.workflow == "model"]
     return Night(looks[0], models[-1] if models else None, time.monotonic() - started)
+
+
+def change_main(team: Team, **values: str) -> str:
+    """Change numbers on `main` that train nothing; the commit."""
+    team.start("main")
+    set_params(team.laptop, **values)
+    commit = team.push("Other numbers")
+    team.hub.run()
+    return commit
 
 
 def proposals(team: Team) -> list[Pull]:

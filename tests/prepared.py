@@ -68,12 +68,17 @@ def generated(hub: GitHub, oven: Oven, folder: Path, promotion: str = "", **valu
 def prepared(hub: GitHub, oven: Oven, folder: Path, promotion: str = "", **values: str) -> Team:
     """A team whose `main` has a model, with its objects in the store; see `generated`."""
     team = generated(hub, oven, folder, promotion, **values)
+    push_first_model(team)
+    return team
+
+
+def push_first_model(team: Team) -> None:
+    """Commit what the laptop has, then a model of it; its objects are in the store."""
     commit(team.laptop, "Generated")
     team.laptop.make("repro")
     commit(team.laptop, "The first model")
     team.laptop.make("push")
     team.laptop.run("git", "push", "-q", "origin", "main")
-    return team
 
 
 def share_environment(laptop: BakedProject, name: str, place: Path) -> None:

@@ -5,20 +5,18 @@ tests of a part are one story, told in their order: most are attempts of the sam
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
 from baking import Oven
+from outages import STORE, TRAIN, full_disk, is_whole, kept, unreachable
 from prepared import prepared
-from rig import GitHub, Pull, Run, caller
+from rig import GitHub, Pull, Run
 from team import Team, of, said, set_params
 
 pytestmark = pytest.mark.slow
 COMMENTS = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
-STORE = "refs/dvc/store"
-TRAIN = "make unpack fetch repro pack"
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +63,6 @@ def is_red(pull: Pull, run: Run, job: str) -> None:
 def is_green(pull: Pull, run: Run) -> None:
     assert run.conclusion == "success" and run.checks["model gate"] == "success", said(run)
     assert pull.refusal() is None
-
-
-def kept(hub: GitHub) -> dict[str, str]:
-    """Name and blob of each object in the store."""
-    listed = (line.split() for line in hub.git.lines("ls-tree", "-r", STORE, "files/md5/"))
-    return {"".join(path.split("/")[-2:]): blob for _, _, blob, path in listed}
-
-
-def is_whole(hub: GitHub, branch: str) -> None:
-    """The store holds every object that the branch's dvc.lock names."""
-    lock = yaml.safe_load(hub.git.git("show", f"{branch}:dvc.lock"))
-    outs = [out for stage in lock["stages"].values() for out in stage["outs"]]
-    assert {out["md5"] for out in outs if not out["path"].startswith("reports/")} <= set(kept(hub))
 
 
 # The comment
@@ -163,34 +148,21 @@ def test_an_object_of_the_store_is_corrupt(team: Team, trained: Pull) -> None:
     told(trained, "⛔", "'models/model.skops'", "is damaged", model["md5"])
 
 
-def unreachable(hub: GitHub, job: str, command: str, kind: str = "git-upload-pack") -> None:
-    """Git's server is out of order from the beginning of a step, for one request."""
-    hub.during("model.yml", job, command, lambda: hub.fault(kind, status=503))
-
-
 def test_the_store_cannot_be_reached_before(team: Team, trained: Pull) -> None:
-    unreachable(team.hub, "validate", "make prepare pack")
+    unreachable(team.hub, "model.yml", "validate", "make prepare pack")
     is_red(trained, run := attempt(trained), "validate")
     assert run.jobs["train"] == "skipped"
     told(trained, "⛔", "the store cannot be reached", "503", "Run this job again")
 
 
 def test_the_store_cannot_be_reached_while_it_trains(team: Team, trained: Pull) -> None:
-    unreachable(team.hub, "train", TRAIN)
+    unreachable(team.hub, "model.yml", "train", TRAIN)
     is_red(trained, attempt(trained), "train")
     told(trained, "⛔", "the store cannot be reached", "503", "Run this job again")
 
 
 def test_the_runners_disk_is_full(team: Team, trained: Pull) -> None:
-    """As far as a file goes: what is written to it meets the kernel's own error."""
-
-    def fill() -> None:
-        pid = next(caller.processes("GITHUB_JOB", "train"))
-        file = Path(caller.environment(pid)["GITHUB_WORKSPACE"], "reports/system.json")
-        file.unlink(missing_ok=True)
-        file.symlink_to("/dev/full")
-
-    team.hub.during("model.yml", "train", TRAIN, fill)
+    full_disk(team.hub, "model.yml", "train", TRAIN, "reports/system.json")
     is_red(trained, attempt(trained), "train")
     told(trained, "⛔", "the disk is full", "make room")
 
@@ -198,7 +170,7 @@ def test_the_runners_disk_is_full(team: Team, trained: Pull) -> None:
 def test_the_store_cannot_be_reached_after(team: Team, trained: Pull) -> None:
     """The model is trained and judged; its figures stay below the sentence."""
     before = kept(team.hub)
-    unreachable(team.hub, "publish", "publish", "git-receive-pack")
+    unreachable(team.hub, "model.yml", "publish", "publish", "git-receive-pack")
     is_red(trained, attempt(trained), "publish")
     assert kept(team.hub) == before
     told(trained, "⛔", "could not be published", "took nothing", "503", "follows", "ROC AUC")

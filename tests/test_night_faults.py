@@ -6,16 +6,16 @@ The tests of this file are one story, told in their order.
 import pytest
 
 from baking import Oven
-from nights import issues, night, proposals, texts
+from nights import change_main, issues, night, proposals, texts
+from outages import TRAIN
 from prepared import prepared
 from rig import GitHub, Run
-from team import Team, said, set_params
+from team import Team, said
 
 pytestmark = pytest.mark.slow
 
 DISPATCH = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"
 ISSUES = "POST /repos/{owner}/{repo}/issues"
-TRAINING = "make unpack fetch repro pack"
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +25,6 @@ def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> T
     hub.settings["actions_may_open_pull_requests"] = True
     assert hub.run() == []
     return team
-
-
-def start_on_main(team: Team, **values: str) -> None:
-    """Change numbers on `main` that train nothing."""
-    team.start("main")
-    set_params(team.laptop, **values)
-    team.push("Other numbers")
-    team.hub.run()
 
 
 def test_a_night_that_cannot_start_its_training_is_told(team: Team) -> None:
@@ -46,15 +38,16 @@ def test_a_night_that_cannot_start_its_training_is_told(team: Team) -> None:
 
 
 def test_while_a_training_runs_a_night_starts_no_other(team: Team) -> None:
-    """The same data: what died is started again; a night that comes while it runs leaves it
-    alone, and says so."""
+    """The same data: what died is started again; the next night that comes while it runs leaves
+    it alone, and says so."""
     runs: list[Run] = []
 
-    def another_night() -> None:
+    def the_next_night() -> None:
+        team.hub.runs[-1].created_at = "2013-05-01T02:00:00Z"
         team.hub.schedule("retrain.yml")
         runs.extend(team.hub.run())
 
-    team.hub.during("model", "train", TRAINING, another_night)
+    team.hub.during("model", "train", TRAIN, the_next_night)
     team.hub.schedule("retrain.yml")
     runs += team.hub.run()
     (model,) = [run for run in runs if run.workflow == "model" and not run.waiting]
@@ -73,7 +66,7 @@ def test_what_was_tried_is_not_tried_again(team: Team) -> None:
 
 def test_a_persons_commits_on_the_branch_are_left_alone(team: Team) -> None:
     """Though `main` has moved on; whoever wants the next data merges or deletes the branch."""
-    start_on_main(team, examples="4")
+    change_main(team, examples="4")
     team.laptop.run("git", "fetch", "-q", "origin", "retrain")
     team.laptop.run("git", "checkout", "-q", "-B", "retrain", "FETCH_HEAD")
     team.laptop.write("note.txt", "mine\n")
@@ -88,7 +81,7 @@ def test_a_model_that_the_gate_blocks_is_in_the_issue_and_in_no_pull_request(tea
     team.hub.git.git("update-ref", "-d", "refs/heads/retrain")
     for pull in proposals(team):
         pull.close(team.person)
-    start_on_main(team, floors="{roc_auc: 0.99}")
+    change_main(team, floors="{roc_auc: 0.99}")
     team.hub.run()
     found = night(team)
     assert found.model and found.model.conclusion == "failure", said(found.look)

@@ -2,8 +2,8 @@
 
 import re
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -14,11 +14,16 @@ class Fault:
     nth: int = 1
     times: int = 1
     status: int | None = None
+    said: str = "Spoiled"
+    """The message beside the status."""
+    headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0
     silence: bool = False
     """Take the request and never answer."""
     cut: bool = False
     """Close the connection instead of an answer."""
+    lost: bool = False
+    """Do what a request of the REST API asks for, and close the connection then."""
     do: Callable[[], object] | None = None
     """Called before the answer, for what happens at that very moment."""
     seen: int = 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import caller, rest, smart
 from .account import Token
+from .fault import Fault
 
 if TYPE_CHECKING:
     from .hub import GitHub
@@ -110,6 +111,8 @@ class Handler(BaseHTTPRequestHandler):
             strike=self.strike,
         )
         answer = self.hub.answer(asked)
+        if answer.lost:
+            raise Cut
         content = b"" if answer.body is None else json.dumps(answer.body).encode()
         self.reply(answer.status, content, {"Content-Type": "application/json", **answer.headers})
 
@@ -122,19 +125,18 @@ class Handler(BaseHTTPRequestHandler):
         value = f"repo:{self.hub.name}:job:{job}"
         self.reply(status, json.dumps({"value": value}).encode(), {})
 
-    def strike(self, kind: str) -> int | None:
-        """Let the faults of a kind happen; the status that one asks for.
+    def strike(self, kind: str) -> Fault | None:
+        """Let the faults of a kind happen; the one that is left for the answer.
 
         Raises:
             Cut: one ends the connection.
         """
-        status = None
-        for fault in self.hub.faults_of(kind):
-            fault.happen(self.hub.closing)
-            if fault.cut or fault.silence:
+        last = None
+        for last in self.hub.faults_of(kind):
+            last.happen(self.hub.closing)
+            if last.cut or last.silence:
                 raise Cut
-            status = fault.status
-        return status
+        return last
 
     def secret(self) -> str:
         """The token as it was sent: `token T`, `Bearer T`, or the password of `Basic`."""

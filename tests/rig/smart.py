@@ -33,7 +33,8 @@ def serve(handler: "Handler", path: str, query: str, body: bytes) -> None:
     allowed = may(handler, token, job, repository, SERVICES[service])
     status = 200 if allowed else 403
     if action == "info/refs":  # the first request of each command
-        status = (handler.strike(service) or status) if allowed else status
+        struck = handler.strike(service) if allowed else None
+        status = (struck.status if struck else None) or status
         handler.hub.log(service, status, token, job, ("contents",), SERVICES[service])
     if status != 200:
         who = token.account.login

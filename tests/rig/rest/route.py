@@ -3,11 +3,12 @@
 import re
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import openapi
 from ..account import Account, Token
+from ..fault import Fault
 from ..pull import Refused
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Asked:
     token: Token | None
     secret: str
     job: str | None
-    strike: Callable[[str], int | None]
+    strike: Callable[[str], Fault | None]
     parameters: dict[str, str] = field(default_factory=dict)
     hub: "GitHub" = None  # type: ignore[assignment]  # known once the request is routed
 
@@ -54,6 +55,8 @@ class Answer:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    lost: bool = False
+    """Nobody hears it."""
 
 
 Function = Callable[[Asked], Any]
@@ -105,12 +108,17 @@ def answer(hub: "GitHub", asked: Asked) -> Answer:
         return refusal(Refused(404, "Not Found"))
     try:
         check(found, asked)
-        spoiled = asked.strike(found.name)
-        done = Answer(spoiled, {"message": "Spoiled"}) if spoiled else perform(found, asked)
+        fault = asked.strike(found.name)
+        done = spoiled(fault) if fault and fault.status else perform(found, asked)
+        done = replace(done, lost=bool(fault and fault.lost))
     except Refused as refused:
         done = refusal(refused)
     hub.log(found.name, done.status, asked.token, asked.job, found.scopes, found.level)
     return done
+
+
+def spoiled(fault: Fault) -> Answer:
+    return Answer(fault.status or 500, {"message": fault.said}, dict(fault.headers))
 
 
 def find(asked: Asked) -> Route | None:

@@ -27,7 +27,10 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "publish": ("push objects, then commit dvc.lock", ["folder", "branch", "parent"]),
     "leave": ("leave a machine as the job found it", []),
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
-    "conclude": ("set statuses and the label", ["comparison", "number", "commit", "checked"]),
+    "conclude": (
+        "set statuses and the label",
+        ["comparison", "number", "commit", "checked", "night"],
+    ),
     "deliver": ("check what a commit of release puts into production", ["card", "folder"]),
     "announce": ("tag and publish it on GitHub", ["folder", "tag", "commit"]),
     "choose": ("say what a promotion or rollback ships", ["commit", "version"]),
@@ -43,7 +46,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "tell": ("end a night: the issue, the schedule", ["results", "folder", "report"]),
     "propose": (
         "open the pull request of a better model",
-        ["comparison", "report", "branch", "commit"],
+        ["comparison", "report", "branch"],
     ),
     "sync": ("merge the base branch, settle generated files", []),
     "github": ("set branch rules and settings of the repository", ["mode"]),
@@ -144,10 +147,10 @@ def problem(results: str, folder: str, output: str) -> None:
     problem.run(results, Path(folder), Path(output))
 
 
-def conclude(comparison: str, number: str, commit: str, checked: str) -> None:
+def conclude(comparison: str, number: str, commit: str, checked: str, night: str) -> None:
     from . import conclude
 
-    conclude.run(Path(comparison), number, commit, checked)
+    conclude.run(Path(comparison), number, commit, checked, night)
 
 
 def deliver(card: str, folder: str) -> None:
@@ -241,10 +244,10 @@ def tell(results: str, folder: str, report: str) -> None:
     incident.run(results, Path(folder), Path(report))
 
 
-def propose(comparison: str, report: str, branch: str, commit: str) -> None:
+def propose(comparison: str, report: str, branch: str) -> None:
     from . import propose
 
-    propose.run(Path(comparison), Path(report), branch, commit)
+    propose.run(Path(comparison), Path(report), branch)
 
 
 def sync() -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from . import github
 from .accept import LABEL, LOOK
 
+NIGHT = "retrain"
+"""The commit status that says what came of a night, for the nights that follow."""
+
 GREEN = ("better", "equal", "first", "unchanged", "rollback")
 
 
@@ -31,13 +34,16 @@ def verdict(comparison: Path) -> None:
     output("record", str(found["record"]).lower())
 
 
-def run(comparison: Path, number: str, commit: str, checked: str) -> None:
+def run(comparison: Path, number: str, commit: str, checked: str, night: str) -> None:
     """Set the statuses of the bot's commit, if there is one, and settle the label.
+
+    The status of a night is its last word: what dies before it is done again by the next night.
 
     Args:
         comparison: absent where an earlier job failed; then there is nothing to say.
         number: the pull request's; empty where there is none.
         checked: the result of the job `check`; where it was skipped, `ci` has a run of its own.
+        night: the commit that a night has done with; empty for other runs.
 
     Raises:
         ProjectError: GitHub refuses.
@@ -49,9 +55,15 @@ def run(comparison: Path, number: str, commit: str, checked: str) -> None:
     if commit:
         if checked != "skipped":
             status(commit, "ci", checked == "success", f"make check ended with {checked}")
-        status(commit, "model gate", passed(found), f"{found['verdict']}: {found['reasons'][0]}")
+        status(commit, "model gate", passed(found), told(found))
     if number and found["verdict"] not in GREEN:
         label(number, bool(found["accepted"]))
+    if night:
+        status(night, NIGHT, passed(found), told(found))
+
+
+def told(found: dict[str, Any]) -> str:
+    return f"{found['verdict']}: {found['reasons'][0]}"
 
 
 def status(commit: str, name: str, green: bool, why: str) -> None:

@@ -26,7 +26,7 @@ def run(results: str, folder: Path, report: Path) -> None:
         ProjectError: GitHub refuses.
     """
     needs = json.loads(results)
-    if any(job["result"] == "failure" for job in needs.values()):
+    if any(job["result"] in problem.FAILED for job in needs.values()):
         problem.run(results, folder, report)
         tell(report.read_text(encoding="utf-8"))
     elif needs["look"]["outputs"].get("train") == "false":
@@ -35,7 +35,7 @@ def run(results: str, folder: Path, report: Path) -> None:
 
 
 def tell(text: str) -> None:
-    """Open the issue, or add to the one that is open.
+    """Open the issue, or add to the one that is open; a run says the same thing once.
 
     Raises:
         ProjectError: GitHub refuses.
@@ -43,9 +43,9 @@ def tell(text: str) -> None:
     body = f"{text}\n\n[The run]({github.link()})\n"
     known = current()
     if known:
-        github.ask("POST", f"/issues/{known['number']}/comments", {"body": body})
+        comment(known, body)
     else:
-        known = github.ask("POST", "/issues", {"title": TITLE, "body": body})
+        known = github.ask("POST", "/issues", {"title": TITLE, "body": body}, current)
     print(f"::warning::{TITLE}: #{known['number']} says why")
 
 
@@ -56,10 +56,21 @@ def close() -> None:
         ProjectError: GitHub refuses.
     """
     if known := current():
-        body = {"body": f"A good night: [the run]({github.link()})\n"}
-        github.ask("POST", f"/issues/{known['number']}/comments", body)
+        comment(known, f"A good night: [the run]({github.link()})\n")
         github.ask("PATCH", f"/issues/{known['number']}", {"state": "closed"})
         print(f"night: #{known['number']} is closed")
+
+
+def comment(issue: dict[str, Any], body: str) -> None:
+    """Add to an issue what it does not say yet."""
+    path = f"/issues/{issue['number']}/comments"
+
+    def said() -> bool:
+        texts = [issue["body"], *(each["body"] for each in github.pages(path))]
+        return body.split() in [(text or "").split() for text in texts]
+
+    if not said():
+        github.ask("POST", path, {"body": body}, said)
 
 
 def current() -> dict[str, Any] | None:

@@ -85,6 +85,7 @@ def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tu
     day = reach(values, until)
     declare(root / PARAMS, day)
     stage(root, "validate")
+    day = there(values, root, day)
     short = too_short(root)
     night = judged(values, main, day, " ".join(forced.split())[:300], short)
     write(values, root, folder, night)
@@ -131,6 +132,23 @@ def declare(path: Path, day: date | None) -> None:
         )
     if changed != text:
         path.write_text(changed, encoding="utf-8")
+
+
+def there(values: Params, root: Path, day: date | None) -> date | None:
+    """The declared day, or the newest row's where the rows end before it.
+
+    Else the weeks that are held out were empty, and rows that come late would never be new.
+    """
+    task, now = values.task, values.ingest.until
+    if day is None or now is None or task.time is None:
+        return day
+    rows = pl.scan_parquet(sorted((root / VALID).glob("*.parquet")))
+    last: date | None = rows.select(pl.col(task.time).cast(pl.Date).max()).collect().item()
+    reached = max(now, min(day, last or now))
+    if reached != day:
+        print(f"::notice::The newest row is of {last}, so the data reach {reached}, not {day}")
+        declare(root / PARAMS, reached)
+    return reached
 
 
 def stage(root: Path, name: str) -> None:

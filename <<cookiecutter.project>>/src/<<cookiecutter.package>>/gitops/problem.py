@@ -8,6 +8,11 @@ from ..reporting.problem import CAUSES, report
 ORDER = ("look", "start", "validate", "train", "compare", "publish")
 """The jobs whose failure is told; the first that failed is the cause of the others."""
 
+FAILED = ("failure", "cancelled")
+"""A job's results that are told; its time limit, too, leaves it cancelled."""
+
+ENDED = "The job was ended before it was done: by its time limit, or by somebody."
+
 
 def run(results: str, folder: Path, output: Path) -> None:
     """Write the report; what was compared before stays below it.
@@ -17,10 +22,12 @@ def run(results: str, folder: Path, output: Path) -> None:
         folder: the artifacts that failed jobs left, one `problem-JOB` each.
     """
     needs = json.loads(results)
-    failed = [job for job in ORDER if needs.get(job, {}).get("result") in ("failure", "cancelled")]
+    failed = [job for job in ORDER if needs.get(job, {}).get("result") in FAILED]
     job = failed[0] if failed else ORDER[0]
     left = folder / f"problem-{job}"
     command, _, sentence = read(left / "problem.txt").partition(": ")
+    if not sentence and needs.get(job, {}).get("result") == "cancelled":
+        sentence = ENDED
     table = read(left / "reports/violations.md")
     text = report(cause(job, command, sentence, table), sentence, table)
     before = read(output)

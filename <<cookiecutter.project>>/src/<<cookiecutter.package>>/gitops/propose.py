@@ -6,30 +6,28 @@ Standard library only: the job can write, and runs none of the team's code.
 import json
 import os
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from ..errors import ProjectError
 from ..text import prose
-from . import incident, pulls
-from .conclude import output, passed, status
+from . import github, incident, pulls
+from .conclude import output, passed
 
 NIGHTLY = "retrain"
-"""The branch of the nights, and the commit status that says what came of one."""
+"""The branch of the nights."""
 
 BASE = "main"
 WORTH = ("better", "first")
 """The verdicts for which a pull request is opened; any brings one that is open up to date."""
 
 
-def run(comparison: Path, report: Path, branch: str, commit: str) -> None:
+def run(comparison: Path, report: Path, branch: str) -> None:
     """Open the pull request of a better model; where a night failed, write the issue.
 
     TITLE and REASON, in the environment, are what it says; FAILED is true where a job failed.
 
     Args:
         comparison: absent where a job failed before it.
-        commit: the branch's newest.
 
     Raises:
         ProjectError: GitHub refuses; where its settings do, which one to switch on.
@@ -38,10 +36,25 @@ def run(comparison: Path, report: Path, branch: str, commit: str) -> None:
     found = json.loads(comparison.read_text(encoding="utf-8")) if judged else None
     good = found is not None and passed(found)
     known = pulls.number(branch, BASE)
-    if known or (good and found and found["verdict"] in WORTH):
-        output("number", str(known or opened(branch)))
-    if branch == NIGHTLY:
-        conclude(found, good, commit, report)
+    if known:
+        if found and branch == NIGHTLY:
+            github.ask("PATCH", f"/pulls/{known}", words(branch))
+        output("number", str(known))
+    elif good and found and found["verdict"] in WORTH:
+        output("number", str(opened(branch)))
+    if branch == NIGHTLY and good:
+        incident.close()
+    elif branch == NIGHTLY:
+        incident.tell(report.read_text(encoding="utf-8"))
+
+
+def words(branch: str) -> dict[str, str]:
+    """Title and text of the pull request: what this night trained on."""
+    why = prose(os.environ.get("REASON") or "it was asked for", 900)
+    return {
+        "title": os.environ.get("TITLE") or f"Train {branch}",
+        "body": f"Trained because {why}.",
+    }
 
 
 def opened(branch: str) -> int:
@@ -50,23 +63,12 @@ def opened(branch: str) -> int:
     Raises:
         ProjectError: GitHub refuses.
     """
-    title = os.environ.get("TITLE") or f"Train {branch}"
-    why = prose(os.environ.get("REASON") or "it was asked for", 900)
-    body = {"title": title, "body": f"Trained because {why}.", "head": branch, "base": BASE}
+    body = {**words(branch), "head": branch, "base": BASE}
     page = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
     try:
         return pulls.create(body, f"{page}/compare/{BASE}...{quote(branch)}?expand=1")
     except ProjectError as error:
+        print(f"propose: {error}")  # also where GitHub takes no issue either
         if branch == NIGHTLY:
             incident.tell(f"A better model is on the branch `{branch}`. {error}")
         raise
-
-
-def conclude(found: dict[str, Any] | None, good: bool, commit: str, report: Path) -> None:
-    """Say what came of a night: in the issue, and on the commit for the nights that follow."""
-    if good:
-        incident.close()
-    else:
-        incident.tell(report.read_text(encoding="utf-8"))
-    if found:
-        status(commit, NIGHTLY, good, f"{found['verdict']}: {found['reasons'][0]}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ProjectError
 from ..params import Store as Place
-from ..storage.gitref import job_token
+from ..storage.gitref import SILENCE, job_token
 from . import handoff, supply
 from .accept import RECORD
 from .lock import LOCK, SYSTEM, asks, at, git, show
@@ -57,8 +57,11 @@ def run(root: Path, place: Place, folder: Path, branch: str, parent: str) -> str
 
 
 def login() -> dict[str, str]:
-    """The job's token for every git that starts from here: a checkout keeps no credentials."""
-    pairs = job_token([])
+    """The job's token for every git that starts from here: a checkout keeps no credentials.
+
+    None of them waits long for a server that is silent.
+    """
+    pairs = [*job_token([]), *SILENCE.items()]
     found = {"GIT_CONFIG_COUNT": str(len(pairs)), "GIT_TERMINAL_PROMPT": "0"}
     for number, (key, value) in enumerate(pairs):
         found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}

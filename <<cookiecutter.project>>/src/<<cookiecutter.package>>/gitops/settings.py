@@ -87,7 +87,7 @@ def unable(name: str, refused: github.Refusal) -> str:
     """What helps where GitHub refuses."""
     if refused.status == 401:
         return f"GitHub does not accept the token ({refused.said}): `gh auth login` gets a new one"
-    if refused.status in (403, 404):
+    if refused.status in (403, 404) and refused.wait is None:
         return (
             f"the token may not change the settings of {name} (GitHub said {refused.status}: "
             f"{refused.said}): take an administrator's; a fine-grained one needs Administration "

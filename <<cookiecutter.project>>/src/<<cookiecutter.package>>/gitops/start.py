@@ -7,12 +7,14 @@ make the same commit, so what was tried is known, and what died on the way is st
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ..errors import ProjectError
 from ..params import Store as Place
 from . import github, incident
+from .conclude import NIGHT
 from .lock import asks, git
 from .propose import NIGHTLY as BRANCH
 from .publish import BOT, head, login, write
@@ -23,6 +25,9 @@ RECORD = "reports/night.json"
 
 ACCEPTED = ("params.yaml", RECORD)
 """What a night may change on the branch before anything is trained."""
+
+EARLIER = timedelta(hours=12)
+"""A run that began longer ago is one of an earlier night, which waits for its runner or hangs."""
 
 
 def run(root: Path, place: Place, folder: Path, main: str) -> None:
@@ -42,7 +47,9 @@ def run(root: Path, place: Place, folder: Path, main: str) -> None:
     tip = head(root, place.remote, BRANCH)
     if tip:
         git(root, "fetch", "--quiet", "--no-tags", place.remote, tip)
-    if tip and commit in (tip, asks(root, "rev-parse", f"{tip}^")):
+    if running := active():
+        leave(running)
+    elif tip and commit in (tip, asks(root, "rev-parse", f"{tip}^")):
         again(tip, night)
     elif tip and (who := person(root, tip, main)):
         print(
@@ -51,7 +58,7 @@ def run(root: Path, place: Place, folder: Path, main: str) -> None:
         )
     else:
         push(root, place.remote, commit, tip)
-        dispatch(night)
+        dispatch(night, commit)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -80,17 +87,12 @@ def title(night: dict[str, Any]) -> str:
 def again(tip: str, night: dict[str, Any]) -> None:
     """The branch has this night's commit already: say what came of it, or start it once more."""
     statuses = github.pages(f"/commits/{tip}/statuses")
-    outcome = next((each for each in statuses if each["context"] == BRANCH), None)
+    outcome = next((each for each in statuses if each["context"] == NIGHT), None)
     if outcome:
         print(f"::notice::These data were tried on this commit of main: {outcome['description']}")
         return
-    if waiting := active():
-        since, link = waiting["created_at"], waiting["html_url"]
-        incident.tell(f"The training that began {since} still waits or runs: {link}")
-        print(f"start: the run of {since} is not over, so none was started")
-        return
     incident.tell("The training of an earlier night ended without a result; it was started again.")
-    dispatch(night)
+    dispatch(night, tip)
 
 
 def active() -> dict[str, Any] | None:
@@ -98,6 +100,18 @@ def active() -> dict[str, Any] | None:
     query = f"branch={BRANCH}&event=workflow_dispatch&per_page=100"
     found = github.ask("GET", f"/actions/runs?{query}")["workflow_runs"]
     return next((run for run in found if run["status"] != "completed"), None)
+
+
+def leave(running: dict[str, Any]) -> None:
+    """Start nothing beside a run that is not over: to replace it each night would end none.
+
+    That the schedule fires twice is no failure; one of an earlier night is told.
+    """
+    since, link = running["created_at"], running["html_url"]
+    said = f"The training that began {since} still waits or runs: {link}"
+    if datetime.now(UTC) - datetime.fromisoformat(since) > EARLIER:
+        incident.tell(said)
+    print(f"::notice::{said}, so this night starts none")
 
 
 def person(root: Path, tip: str, main: str) -> str:
@@ -121,9 +135,12 @@ def push(root: Path, remote: str, commit: str, tip: str) -> None:
     print(f"start: {commit[:7]} on {BRANCH!r}")
 
 
-def dispatch(night: dict[str, Any]) -> None:
+def dispatch(night: dict[str, Any], tip: str) -> None:
     inputs = {"title": title(night), "reason": "; ".join(night["reasons"])[:900]}
-    github.ask(
-        "POST", f"/actions/workflows/{WORKFLOW}/dispatches", {"ref": BRANCH, "inputs": inputs}
-    )
+    body = {"ref": BRANCH, "inputs": inputs}
+
+    def begun() -> bool:
+        return (active() or {}).get("head_sha") == tip
+
+    github.ask("POST", f"/actions/workflows/{WORKFLOW}/dispatches", body, begun)
     print(f"start: {WORKFLOW} on {BRANCH!r}: {inputs['reason']}")

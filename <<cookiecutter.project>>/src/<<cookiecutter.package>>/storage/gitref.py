@@ -54,7 +54,11 @@ LOCATION = (
 HANDED_ON = re.compile(
     r"(http|credential|url|ssh|protocol)\..+|core\.(sshcommand|gitproxy|askpass)", re.DOTALL
 )
+SILENCE = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": "300"}
+"""After five minutes without a byte Git gives up; by itself it waits until the job's limit."""
+
 SETTINGS = {
+    **SILENCE,
     "core.hooksPath": os.devnull,
     "core.bigFileThreshold": "1m",  # above it Git streams, and tries no delta
     "core.packedGitWindowSize": "1m",
