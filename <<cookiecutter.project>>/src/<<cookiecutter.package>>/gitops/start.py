@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ProjectError
 from ..params import Store as Place
+from ..text import logged
 from . import github, incident
 from .lock import asks, git
 from .propose import NIGHTLY as BRANCH
@@ -126,4 +127,4 @@ def dispatch(night: dict[str, Any]) -> None:
     github.ask(
         "POST", f"/actions/workflows/{WORKFLOW}/dispatches", {"ref": BRANCH, "inputs": inputs}
     )
-    print(f"start: {WORKFLOW} on {BRANCH!r}: {inputs['reason']}")
+    print(logged(f"start: {WORKFLOW} on {BRANCH!r}: {inputs['reason']}"))

@@ -81,7 +81,7 @@ def checkout(root: Path) -> None:
 
 
 def sweep(root: Path) -> None:
-    """Delete what a killed DVC left in the outputs: it takes its own unfinished file for a person's.
+    """Delete what a killed DVC left in outputs: it takes its own unfinished file for a person's.
 
     Its name is dvc_objects.fs.utils.tmp_fname's, and it lies beside the file that it was to become.
     """
