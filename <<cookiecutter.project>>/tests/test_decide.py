@@ -18,6 +18,8 @@ ROWS: dict[str, Any] = {
     "too few rows for a split": NOTHING._replace(model=False, short="3 days are left"),
     "somebody asks for it": NOTHING._replace(forced="a new airline"),
     "`main` has no model": NOTHING._replace(model=False),
+    "newer days that repeat earlier ones": NOTHING._replace(repeated=True, quality=BROKEN),
+    "newer rows, all without a label": NOTHING._replace(rows=0, unlabelled=300, age=400),
     "no newer rows": NOTHING._replace(rows=0, age=400, drifted=("temp",)),
     "a metric below what was promised": NOTHING._replace(quality=BROKEN),
     "drift that the past does not show": NOTHING._replace(drifted=("temp", "humid")),
@@ -58,6 +60,26 @@ def test_all_reasons_are_told() -> None:
 def test_of_an_error_more_is_worse(now: tuple[float, float], broken: bool) -> None:
     quality = decide.Quality("mae", now, (4.0, 5.0), lower_is_better=True)
     assert quality.broken == broken
+
+
+def test_what_is_not_known_is_not_called_steady() -> None:
+    """Ten rows of one day: neither drift nor quality can be judged."""
+    few = NOTHING._replace(rows=10, unjudged="CURRENT has 1 values of 'day', and 5 are needed")
+    (reason,) = decide.decide(few, RULES).reasons
+    assert "drift is not judged (CURRENT has 1 values" in reason and "cannot be told" in reason
+    assert "nothing has drifted" not in reason and "as promised" not in reason
+
+
+def test_drift_of_rows_without_labels_is_told_and_trains_nothing() -> None:
+    waiting = NOTHING._replace(rows=0, unlabelled=300, drifted=("temp",), age=400)
+    decision = decide.decide(waiting, RULES)
+    assert not decision.train and decision.reasons[1].endswith("not before: temp")
+
+
+def test_a_column_s_name_stays_on_its_line() -> None:
+    """In the log of a job a line of its own could be a command."""
+    (reason,) = decide.decide(NOTHING._replace(drifted=("a\n::error::b",)), RULES).reasons
+    assert reason.endswith("not before: a ::error::b")
 
 
 def test_of_many_columns_five_are_named() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ProjectError
+from .text import logged
 
 FULL = os.strerror(errno.ENOSPC)
 STOPPED = 128 + signal.SIGINT
@@ -124,10 +125,11 @@ def attempt(command: str, call: Callable[[], int | None]) -> int:
 
 def told(command: str, error: ProjectError) -> int:
     """Print the sentence, and leave it in PROBLEM_FILE, from where a workflow reports it."""
-    print(f"{command}: {error}", file=sys.stderr)
+    said = logged(f"{command}: {error}")
+    print(said, file=sys.stderr)
     if place := os.environ.get("PROBLEM_FILE"):
         with suppress(OSError):
-            Path(place).write_text(f"{command}: {error}\n", encoding="utf-8")
+            Path(place).write_text(f"{said}\n", encoding="utf-8")
     return error.exit_code
 
 

@@ -20,6 +20,7 @@ from .metrics import LOWER_IS_BETTER, Metric, effective, named, plain
 from .paired import Paired, Slice
 from .params import Gate, Params, Task
 from .predictions import Rows, Unusable, align
+from .text import logged
 
 
 def run(params: Params, now: Path, base: Path | None, production: Path | None, out: Path) -> int:
@@ -42,7 +43,7 @@ def run(params: Params, now: Path, base: Path | None, production: Path | None, o
         gate=params.gate,
     )
     write(found, out)
-    print(f"compare: {found['verdict']}: {found['reasons'][0]}")
+    print(logged(f"compare: {found['verdict']}: {found['reasons'][0]}"))
     return 0 if found["verdict"] in GREEN else 1
 
 

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from .params import Retrain
-from .text import percent, span
+from .text import clean, percent, span
 
 
 class Quality(NamedTuple):
@@ -38,6 +38,8 @@ class Found(NamedTuple):
     Attributes:
         model: whether `main` has one.
         rows: how many labelled rows are newer than the model's data.
+        unlabelled: how many newer rows have no label yet.
+        repeated: whether each newer day is an earlier one again, row for row.
         forced: why somebody asks for a training; empty where nobody does.
         short: why the rows do not suffice for a split; empty where they do.
         trained: how many rows the model was trained on.
@@ -46,17 +48,21 @@ class Found(NamedTuple):
             is shown.
         drifted: the columns whose drift counts, and in words the predictions and their errors: it
             is new against their own past, or alarming while that past is too short to tell.
+        unjudged: why drift cannot be judged; empty where it can.
         quality: None where there are no labels, or too few clusters for an interval.
     """
 
     model: bool
     rows: int
+    unlabelled: int = 0
+    repeated: bool = False
     forced: str = ""
     short: str = ""
     trained: int = 0
     age: int = 0
     due: int | None = None
     drifted: tuple[str, ...] = ()
+    unjudged: str = ""
     quality: Quality | None = None
 
 
@@ -73,11 +79,23 @@ def decide(found: Found, rules: Retrain) -> Decision:
         return Decision(True, [f"it was asked for: {found.forced}"])
     if not found.model:
         return Decision(True, ["main has no model yet"])
+    if found.repeated:
+        return Decision(
+            False, ["the newer rows are earlier ones again, row for row, on later days"]
+        )
     if not found.rows:
-        return Decision(False, ["there are no newer rows than those that the model knows"])
+        return Decision(False, nothing(found))
     reasons = [*quality(found.quality), *drift(found.drifted), *age(found, rules)]
     reasons += volume(found, rules)
     return Decision(bool(reasons), reasons or [enough(found, rules)])
+
+
+def nothing(found: Found) -> list[str]:
+    """Why there is nothing to learn from."""
+    if found.unlabelled:
+        waiting = f"the {found.unlabelled:,} newer rows have no labels yet"
+        return [waiting, *drift(found.drifted)]
+    return ["there are no newer rows than those that the model knows"]
 
 
 def quality(found: Quality | None) -> list[str]:
@@ -92,7 +110,9 @@ def quality(found: Quality | None) -> list[str]:
 def drift(names: tuple[str, ...]) -> list[str]:
     if not names:
         return []
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    shown = ", ".join(map(clean, names[:5])) + (
+        f" and {len(names) - 5} more" if len(names) > 5 else ""
+    )
     return [f"the data have drifted as they have not before: {shown}"]
 
 
@@ -113,8 +133,11 @@ def volume(found: Found, rules: Retrain) -> list[str]:
 
 
 def enough(found: Found, rules: Retrain) -> str:
+    """Why to wait, and what is not known."""
     share = found.rows / max(found.trained, 1)
+    drifted = f"drift is not judged ({found.unjudged})" if found.unjudged else "nothing has drifted"
+    kept = "the quality is as promised" if found.quality else "the quality on them cannot be told"
     return (
         f"{found.rows:,} rows are new, {percent(share, 1)} of what it was trained on and less than "
-        f"{percent(rules.min_new_share)}; nothing has drifted, the quality is as promised"
+        f"{percent(rules.min_new_share)}; {drifted}, {kept}"
     )

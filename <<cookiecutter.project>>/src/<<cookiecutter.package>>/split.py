@@ -22,7 +22,7 @@ Held = Callable[[Path], pl.Expr]
 
 
 def run(params: Params, valid: Path, train: Path, holdout: Path) -> None:
-    """Write the rows of `valid` to `train` and `holdout`, under the same file names.
+    """Write the labelled rows of `valid` to `train` and `holdout`, under the same file names.
 
     Raises:
         ProjectError: too few days to train on, or one side is empty.
@@ -31,25 +31,36 @@ def run(params: Params, valid: Path, train: Path, holdout: Path) -> None:
     held = by_time(params, files) if params.task.time else by_hash(params)
     for side in (train, holdout):
         side.mkdir(parents=True, exist_ok=True)
-    counts = [divide(file, held(file), train, holdout) for file in files]
-    trained, kept = (sum(side) for side in zip(*counts, strict=True))
+    known = labelled(params.task.target)
+    counts = [divide(file, known, held(file), train, holdout) for file in files]
+    trained, kept, left = (sum(side) for side in zip(*counts, strict=True))
+    waiting = f"; {left:,} have no label yet" if left else ""
     if not (trained and kept):
         raise ProjectError(
-            f"the split leaves {trained:,} rows to train on and {kept:,} held out, and needs both: "
-            "mend split in params.yaml or bring more data in"
+            f"the split leaves {trained:,} rows to train on and {kept:,} held out, and needs "
+            f"both{waiting}: mend split in params.yaml or bring more data in"
         )
-    print(f"split: {trained:,} rows to train on, {kept:,} held out")
+    print(f"split: {trained:,} rows to train on, {kept:,} held out{waiting}")
+
+
+def labelled(target: str) -> pl.Expr:
+    """Whether a row's label is there: only then it can teach or judge a model."""
+    return pl.col(target).cast(pl.Float64).is_not_nan().fill_null(False)
 
 
 def by_time(params: Params, files: list[Path]) -> Held:
-    """The last weeks before the declared date are held out.
+    """The last weeks before the declared date are held out; days without a label do not count.
 
     Raises:
         ProjectError: fewer days are left to train on than `split.min_train_days`.
     """
     last = cutoff(params)
     day = pl.col(str(params.task.time)).cast(pl.Date)
-    earlier = pl.scan_parquet(files).filter(day <= last).select(day.n_unique())
+    earlier = (
+        pl.scan_parquet(files)
+        .filter(day <= last, labelled(params.task.target))
+        .select(day.n_unique())
+    )
     days = earlier.collect(engine="streaming").item()
     if days < params.split.min_train_days:
         raise ProjectError(
@@ -88,14 +99,17 @@ def draw(name: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def divide(file: Path, held: pl.Expr, train: Path, holdout: Path) -> tuple[int, int]:
-    """Write one file's two sides; the number of rows of each."""
-    scan = pl.scan_parquet(file)
-    rows, kept = scan.select(pl.len(), held.sum()).collect(engine="streaming").row(0)
-    for side, size, rule in ((train, rows - kept, ~held), (holdout, kept, held)):
+def divide(
+    file: Path, known: pl.Expr, held: pl.Expr, train: Path, holdout: Path
+) -> tuple[int, int, int]:
+    """Write one file's two sides; the number of rows of each, and of those without a label."""
+    scan, rules = pl.scan_parquet(file), (known & ~held, known & held)
+    sums = (rule.sum().alias(str(i)) for i, rule in enumerate(rules))
+    rows, trained, kept = scan.select(pl.len(), *sums).collect(engine="streaming").row(0)
+    for side, size, rule in zip((train, holdout), (trained, kept), rules, strict=True):
         if size == rows:
             shutil.copyfile(file, side / file.name)
         elif size:
             target = side / file.name
             scan.filter(rule).sink_parquet(target, row_group_size=ROWS_A_GROUP)
-    return rows - kept, kept
+    return trained, kept, rows - trained - kept

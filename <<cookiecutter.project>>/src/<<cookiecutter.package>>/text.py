@@ -9,7 +9,9 @@ from itertools import groupby
 
 MINUS, NARROW = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
-WORD = re.compile(r"[(\"'“‘+−-]*[^\W_]+(?:[.,'’+−–-][^\W_]+)*%?[)\"'”’]*[.,;:!?]*|[→≥≤≈±×–%]")
+WORD = re.compile(
+    r"[(\"'“‘+−-]*[^\W_]+(?:[.,'’+−–-][^\W_]+)*%?[)\"'”’]*[.,;:!?]*|[→≥≤≈±×–]|%[.,;:]?"
+)
 """A word that is no Markdown and that GitHub does not link."""
 
 WORD_LIMIT = 26
@@ -91,6 +93,14 @@ def harmless(place: int, word: str) -> bool:
     """Whether a word means nothing to Markdown or GitHub; a list's number would open a list."""
     lists = place == 0 and re.fullmatch(r"\d+[.)]|\W+", word)
     return bool(WORD.fullmatch(word)) and not LINKED.fullmatch(word) and not lists
+
+
+def logged(said: str) -> str:
+    """The text as a job's log may have it: no line of it is a command to GitHub's runner.
+
+    Such a line begins with two colons, or has ##[ anywhere.
+    """
+    return re.sub(r"(^|[\r\n])(\s*):(?=:)", r"\1\2: ", said).replace("##[", "# #[")
 
 
 def fence(lines: list[str], language: str = "") -> str:

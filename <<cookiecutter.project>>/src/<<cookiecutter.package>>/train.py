@@ -127,10 +127,20 @@ def fit(pipeline: Pipeline, table: pl.DataFrame, truth: Values, task: Task) -> P
             return pipeline.fit(model_file.features(table, task), truth)
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
+        if lacking := empty(table, task):
+            reason = (
+                f"{lacking!r} has no value in the {table.height:,} rows to train on: take it out"
+            )
         raise ProjectError(
             f"{type(pipeline[-1]).__name__} cannot be trained: {reason} "
             "(see train.estimator, train.arguments and train.encoding in params.yaml)"
         ) from error
+
+
+def empty(table: pl.DataFrame, task: Task) -> str | None:
+    """A number of which no row has a value, which some estimators refuse in words of their own."""
+    frame = model_file.features(table, task).select(task.numeric)
+    return next((one.name for one in frame if not one.drop_nulls().drop_nans().len()), None)
 
 
 def baselines(task: Task) -> dict[str, Pipeline]:

@@ -4,6 +4,7 @@ Nothing is committed here: the job runs the team's code. What the next job commi
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -23,19 +24,21 @@ from ..decide import Decision, Found, Quality, decide
 from ..errors import ProjectError
 from ..evaluate import codes
 from ..params import Params, Task
+from ..quality import copies
 from ..reporting import staleness as aging
 from ..reporting.drift import headline, section
 from ..reporting.wording import title
 from ..schema import SCHEMA
+from ..split import labelled
 from ..staleness import Decay, Score, decay
-from ..text import prose, span, table
+from ..text import logged, prose, span, table
 from . import production, staleness, supply
 from .lock import asks
 from .side import HOLDOUT, METRICS, MODEL, TRAIN, Side
 from .start import RECORD
 
 PARAMS, VALID, FILES = Path("params.yaml"), Path("data/valid"), "files"
-UNTIL = re.compile(r'(?m)^(  until: )"?[\d-]+"?')
+UNTIL = re.compile(r"""(?m)^(  until: )["']?[\d-]+["']?""")
 
 
 class Stopped(ProjectError):
@@ -81,6 +84,7 @@ def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tu
         ProjectError: the data break their contract, or cannot be brought in.
     """
     root = root.resolve()
+    shutil.rmtree(folder, ignore_errors=True)  # an earlier night's
     main = Side("main", str(asks(root, "rev-parse", "HEAD")), root)
     day = reach(values, until)
     declare(root / PARAMS, day)
@@ -89,7 +93,8 @@ def run(values: Params, root: Path, folder: Path, until: str, forced: str) -> tu
     short = too_short(root)
     night = judged(values, main, day, " ".join(forced.split())[:300], short)
     write(values, root, folder, night)
-    print(f"night: {'train' if night.decision.train else 'wait'}: {night.decision.reasons[0]}")
+    verdict = "train" if night.decision.train else "wait"
+    print(logged(f"night: {verdict}: {night.decision.reasons[0]}"))
     return night.decision.train, str(main.commit)
 
 
@@ -184,7 +189,7 @@ def too_short(root: Path) -> str:
 
 def judged(values: Params, main: Side, day: date | None, forced: str, short: str) -> Night:
     """What is new for the model of `main`, and what follows."""
-    found = Found(main.trained, 0, forced, short)
+    found = Found(main.trained, 0, forced=forced, short=short)
     if not (main.trained and day) or short:
         return Night(day, found, decide(found, values.retrain))
     aged = staleness.scores(
@@ -200,22 +205,39 @@ def known(
     values: Params, main: Side, found: Found, day: date
 ) -> tuple[Found, dict[str, Any] | None]:
     """The facts about the rows that the model of `main` has not seen, and their drift."""
-    since = date.fromisoformat(str(main.params()["ingest"]["until"]))
-    new = pl.col(str(values.task.time)).cast(pl.Date) > since
-    rows = pl.scan_parquet(sorted((main.root / VALID).glob("*.parquet"))).filter(new).collect()
-    found = found._replace(rows=rows.height, age=(day - since).days)
+    task, since = values.task, date.fromisoformat(str(main.params()["ingest"]["until"]))
+    earlier, rows = parted(main.root, task, since)
+    taught = rows.filter(labelled(task.target))
+    found = found._replace(rows=taught.height, unlabelled=rows.height - taught.height)
+    found = found._replace(age=(day - since).days)
     if not rows.height:
         return found, None
     with tempfile.TemporaryDirectory(prefix="night-") as name:
         place = Path(name)
         supply.obtain(main.root, main.files, [TRAIN, MODEL], values.store, place)
         trained = pl.scan_parquet(place / TRAIN / "*.parquet").select(pl.len()).collect().item()
-        quality = measured(values, main, rows, place / MODEL)
+        quality = measured(values, main, taught, place / MODEL)
     champion = production.champion(main.root)
     drifted = moved(values, champion if champion.trained else main, rows)
     drifted["quality"] = drift.rounded(quality.facts()) if quality else None
     names = tuple(called(*item) for item in drifted["columns"].items() if counts(item[1]))
-    return found._replace(trained=trained, quality=quality, drifted=names), drifted
+    found = found._replace(trained=trained, quality=quality, drifted=names)
+    again = repeated(task, values.drift.calendar, earlier, rows)
+    return found._replace(unjudged=drifted["reason"] or "", repeated=again), drifted
+
+
+def parted(root: Path, task: Task, since: date) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows until a day, and those after it."""
+    table = pl.read_parquet(sorted((root / VALID).glob("*.parquet")))
+    new = pl.col(str(task.time)).cast(pl.Date) > since
+    return table.filter(~new), table.filter(new)
+
+
+def repeated(task: Task, calendar: list[str], earlier: pl.DataFrame, rows: pl.DataFrame) -> bool:
+    """Whether a stuck source brought its old days under new dates; their labels may come later."""
+    own = {task.key, task.time, task.cluster, task.target, *calendar}
+    names = [name for name in rows.columns if name not in own]
+    return bool(names) and copies(earlier, rows, str(task.time), names)
 
 
 def moved(values: Params, known: Side, rows: pl.DataFrame) -> dict[str, Any]:
@@ -265,17 +287,21 @@ def called(name: str, column: dict[str, Any]) -> str:
 
 
 def measured(values: Params, main: Side, rows: pl.DataFrame, file: Path) -> Quality | None:
-    """The headline metric on rows that the model has not seen; None where no interval is known."""
+    """The headline metric on rows that the model has not seen; None where no interval is known.
+
+    Args:
+        rows: with their labels.
+    """
     task = values.task
     promised = main.json(METRICS).get(task.metric, {})
-    if rows[task.target].null_count() or not {"low", "high"} <= promised.keys():
+    if not rows.height or not {"low", "high"} <= promised.keys():
         return None
     scores = model.score(model.load(file, main.digest(MODEL)), rows, task)
     truth = rows[task.target].cast(pl.Float64).to_numpy()
     estimate = metrics.named(task.kind, task.threshold)[task.metric](truth, scores)
     cluster = codes(rows[task.cluster or task.key])
     now = metrics.interval(estimate, cluster, values.evaluate.confidence)
-    if now.low != now.low or None in (promised["low"], promised["high"]):
+    if not math.isfinite(now.low) or None in (promised["low"], promised["high"]):
         return None
     ends = (promised["low"], promised["high"])
     return Quality(task.metric, (now.low, now.high), ends, task.metric in metrics.LOWER_IS_BETTER)
@@ -283,7 +309,6 @@ def measured(values: Params, main: Side, rows: pl.DataFrame, file: Path) -> Qual
 
 def write(values: Params, root: Path, folder: Path, night: Night) -> None:
     """Leave for the next job what it tells and what it commits."""
-    shutil.rmtree(folder, ignore_errors=True)
     record = folder / FILES / RECORD
     record.parent.mkdir(parents=True)
     shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
@@ -301,7 +326,7 @@ def summary(values: Params, night: Night) -> str:
     verdict = "🏋️ Worth a training" if night.decision.train else "💤 Nothing to train"
     reach = f"Data until {night.until}. " if night.until else ""
     parts = [f"### {verdict}", f"{reach}Because {prose('; '.join(night.decision.reasons), 900)}."]
-    parts.append(facts_table(night.found))
+    parts += [facts_table(night.found, title(values.task.metric))] if night.found.model else []
     if night.drift:
         parts += [f"#### {headline(night.drift)}", str(section(night.drift))]
     aged = aging.section(night.aged, night.decay, values.task.metric, values.gate.margin)
@@ -309,10 +334,18 @@ def summary(values: Params, night: Night) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def facts_table(found: Found) -> str:
-    rows = [["new rows", f"{found.rows:,}"], ["rows it was trained on", f"{found.trained:,}"]]
+def facts_table(found: Found, metric: str) -> str:
+    rows = [["new rows", f"{found.rows + found.unlabelled:,}"]]
+    if found.unlabelled:
+        rows.append(["of them without a label yet", f"{found.unlabelled:,}"])
+    if found.trained:
+        rows.append(["rows it was trained on", f"{found.trained:,}"])
     rows.append(["age of its data", f"{found.age} days"])
     if quality := found.quality:
-        rows.append([f"{title(quality.metric)} on the new rows", span(*quality.now)])
-        rows.append([f"{title(quality.metric)} as promised", span(*quality.promised)])
+        rows.append([f"{metric} on the new rows", span(*quality.now)])
+        rows.append([f"{metric} as promised", span(*quality.promised)])
+    elif found.unlabelled and not found.rows:
+        rows.append([f"{metric} on the new rows", "labels are not there yet"])
+    elif found.rows:
+        rows.append([f"{metric} on the new rows", "cannot be told"])
     return table(["the model of main", ""], "lr", rows)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from ..reporting.problem import CAUSES, report
+from ..text import logged
 
 ORDER = ("look", "start", "validate", "train", "compare", "publish")
 """The jobs whose failure is told; the first that failed is the cause of the others."""
@@ -33,7 +34,7 @@ def run(results: str, folder: Path, output: Path) -> None:
     before = read(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(f"{text}\n{before}\n" if before else text, encoding="utf-8")
-    print(f"problem: {job}: {sentence}")
+    print(logged(f"problem: {job}: {sentence}"))
 
 
 def cause(job: str, command: str, sentence: str, table: str) -> str:

@@ -18,6 +18,7 @@ from ..errors import ProjectError
 from ..gate import SKIP, duties
 from ..metrics import LOWER_IS_BETTER
 from ..params import Gate, Params, flat
+from ..text import logged
 from . import accept, github, production, supply
 from .lock import LOCK, RELEASE, SYSTEM, baseline, digest, git, shipping, show
 from .side import HOLDOUT, METRICS, MODEL, PREDICTIONS, Side
@@ -51,7 +52,7 @@ def run(params: Params, root: Path, revision: str, output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     part.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     part.replace(output)
-    print(f"compare: {found['verdict']}: {found['reasons'][0]}")
+    print(logged(f"compare: {found['verdict']}: {found['reasons'][0]}"))
 
 
 def merged(params: Params, now: Side, revision: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import polars as pl
 from .. import metrics, model
 from ..errors import ProjectError
 from ..params import Params, Task
+from ..split import labelled
 from ..staleness import Score
 from . import supply
 from .models import models
@@ -28,13 +29,13 @@ def scores(values: Params, main: Side, rows: pl.DataFrame) -> list[Score]:
     trusted, is left out.
 
     Args:
-        rows: the table that keeps the contract, with its labels.
+        rows: the table that keeps the contract; those without a label are left out.
     """
     task = values.task
-    if task.time is None or rows[task.target].null_count():
+    if task.time is None:
         return []
     day = pl.col(task.time).cast(pl.Date)
-    rows = rows.with_columns(day.dt.strftime("%Y-%m").alias(MONTH))
+    rows = rows.filter(labelled(task.target)).with_columns(day.dt.strftime("%Y-%m").alias(MONTH))
     found: list[Score] = []
     for known in models(str(main.commit), main.root)[-MODELS:]:
         found += aged(values, Side("", known.commit, main.root), rows)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ProjectError
 from ..params import Store as Place
+from ..text import logged
 from . import github, incident
 from .conclude import NIGHT
 from .lock import asks, git
@@ -143,4 +144,4 @@ def dispatch(night: dict[str, Any], tip: str) -> None:
         return (active() or {}).get("head_sha") == tip
 
     github.ask("POST", f"/actions/workflows/{WORKFLOW}/dispatches", body, begun)
-    print(f"start: {WORKFLOW} on {BRANCH!r}: {inputs['reason']}")
+    print(logged(f"start: {WORKFLOW} on {BRANCH!r}: {inputs['reason']}"))
