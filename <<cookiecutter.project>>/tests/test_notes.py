@@ -47,16 +47,16 @@ def tell(history: History) -> Tell:
     return told
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, reviews: Any) -> None:
-    """What GitHub says of the reviews of a pull request, to a job that has a token."""
+def answers(monkeypatch: pytest.MonkeyPatch, said: Any, asked: str = "/pulls/2/reviews") -> None:
+    """What GitHub says of a pull request, its reviews by default, to a job that has a token."""
     for name in notes.TOKEN:
         monkeypatch.setenv(name, "given")
 
     def pages(path: str) -> Any:
-        assert path == "/pulls/2/reviews"
-        if isinstance(reviews, Exception):
-            raise reviews
-        return reviews
+        assert path == asked
+        if isinstance(said, Exception):
+            raise said
+        return said
 
     monkeypatch.setattr(notes.github, "pages", pages)
 
@@ -86,10 +86,13 @@ def test_a_release_of_other_code_says_so(history: History, tell: Tell) -> None:
 
 
 def test_without_a_token_git_alone_is_asked(tell: Tell) -> None:
-    """And it is said that GitHub knows more."""
+    """And it is said what is not known then."""
     told = tell()
     assert "Merged by `Eve|@all` on 2023-11-14 by #2." in told
-    assert "Reviewed by Carol, says its commit. Who approved it, GitHub knows." in told
+    assert (
+        "Reviewed by Carol, says its commit. Who approved it is unknown without a GitHub token."
+        in told
+    )
 
 
 def test_a_job_asks_github_who_approved(monkeypatch: pytest.MonkeyPatch, tell: Tell) -> None:

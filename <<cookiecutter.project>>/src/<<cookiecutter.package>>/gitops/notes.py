@@ -9,9 +9,8 @@ from ..errors import ProjectError
 from ..reporting.wording import IN_UNITS, heading
 from ..text import code, number, places, prose, span, table
 from . import github
-from .audit import trailers
 from .history import Release, rollback_of
-from .lock import show
+from .lock import git, show
 from .side import HOLDOUT, METRICS, TRAIN
 
 TOKEN = ("GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY")
@@ -49,14 +48,20 @@ def approvals(root: Path, release: Release) -> str:
     if release.pull is None:
         return named or "Git names no pull request, so nobody is known to have approved it."
     if any(name not in os.environ for name in TOKEN):
-        return f"{named} Who approved it, GitHub knows.".strip()
+        return f"{named} Who approved it is unknown without a GitHub token.".strip()
     try:
         found = github.pages(f"/pulls/{release.pull}/reviews")
     except ProjectError as error:
-        print(f"deliver: {error}")
+        print(f"github: {error}")
         return f"{named} Who approved it, GitHub did not say.".strip()
     who = ", ".join(code(login) for login in approvers(found))
     return f"{named} {f'Approved by {who}' if who else 'Nobody approved it on GitHub'}.".strip()
+
+
+def trailers(root: Path, commit: str) -> str:
+    """Who is named as a reviewer in the commit's message."""
+    key = "%(trailers:key=Reviewed-by,valueonly,separator=%x2C%x20)"
+    return git(root, "show", "-s", f"--format={key}", commit).decode(errors="replace").strip()
 
 
 def approvers(reviews: list[dict[str, Any]]) -> list[str]:
