@@ -69,7 +69,11 @@ def test_the_first_merge_is_the_first_release(team: Team, tmp_path: Path) -> Non
     others = dict.fromkeys(("verify", "publish", "attest"), SUCCESS)
     assert run.jobs == others | {"reconcile": "skipped"}, said(run)
     assert "No provenance is attested, because" in run.log and hub.attestations == []
-    assert [each["tag_name"] for each in hub.releases] == ["v1"]
+    (published,) = hub.releases
+    assert published["tag_name"] == "v1"
+    files = {asset["name"]: hub.assets[asset["id"]] for asset in published["assets"]}
+    assert [*files] == ["model.skops", "report.md", "datasheet.md"]
+    assert pull.comments[0].body.startswith(files["report.md"].decode().rstrip())
     assert hub.git.git("rev-parse", "v1") == hub.git.tip("release")
     laptop.run("git", "fetch", "-q", "origin")
     laptop.make("audit")

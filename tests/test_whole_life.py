@@ -81,9 +81,12 @@ def is_in_production(team: Team, run: Run, database: Path, number: int, revision
     hub = team.hub
     assert hub.git.git("rev-parse", f"v{number}") == hub.git.tip("release")
     assert [each["tag_name"] for each in hub.releases][-1] == f"v{number}"
-    file, sheet = (hub.assets[asset["id"]] for asset in hub.releases[-1]["assets"])
+    assets = {asset["name"]: hub.assets[asset["id"]] for asset in hub.releases[-1]["assets"]}
+    assert [*assets] == ["model.skops", "report.md", "datasheet.md"]
+    file, report, sheet = assets.values()
     wanted = model(hub, revision)
     assert hashlib.md5(file).hexdigest() == wanted and sheet.startswith(b"## Data sheet")
+    assert report.startswith(b"### ")
     assert in_file(database).champion == wanted and wanted in hub.releases[-1]["body"]
 
 

@@ -122,6 +122,39 @@ def test_a_github_that_does_not_answer_stops_no_release(
     assert "GitHub did not say." in tell()
 
 
+COMMENTS = "/issues/2/comments"
+
+
+def comment(body: str, kind: str | None = "Bot") -> dict[str, Any]:
+    return {"user": kind and {"type": kind}, "body": body}
+
+
+def test_the_report_is_the_one_that_reviewers_read(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CML's newest by its mark, which is cut off; what a person or another tool wrote is none."""
+    release = load("gitops.history").releases("release", history.root)[-1]
+    mark = '\n\n![](https://cml.dev/watermark.png#{} "CML watermark {}")'
+    other = comment("Covered" + mark.format("4a", "coverage"))
+    ours = [comment(text + mark.format(text[-1], "model report")) for text in ("Old a", "New b")]
+    theirs = comment(f"Good{mark.format('b', 'model report')}", "User")
+    quoted = comment(f"{ours[0]['body']} and so on")
+    said = [other, *ours, other, theirs, quoted, comment("Gone", None)]
+    answers(monkeypatch, said, COMMENTS)
+    assert notes.reviewed(release) == "New b\n"
+    answers(monkeypatch, [other, theirs], COMMENTS)
+    assert notes.reviewed(release) == ""
+
+
+def test_without_github_there_is_no_such_report(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = load("gitops.history").releases("release", history.root)[-1]
+    assert notes.reviewed(release) == ""
+    answers(monkeypatch, errors.ProjectError("GitHub is on holiday"), COMMENTS)
+    assert notes.reviewed(release) == ""
+
+
 def test_metrics_that_git_cannot_read_are_left_out(history: History, tell: Tell) -> None:
     """The release goes on."""
     (history.root / "reports/metrics.json").write_text("<" * 7)

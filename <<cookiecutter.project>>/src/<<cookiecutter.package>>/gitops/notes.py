@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from .side import HOLDOUT, METRICS, TRAIN
 
 TOKEN = ("GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY")
 """What a job has that may ask GitHub."""
+
+WATERMARK = re.compile(r'\s*!\[\]\(\S*/watermark\.png\S* "CML watermark model report"\)\s*\Z')
+"""What CML puts below the report, to find it again."""
 
 
 def notes(root: Path, known: list[Release]) -> str:
@@ -72,6 +76,20 @@ def approvers(reviews: list[dict[str, Any]]) -> list[str]:
         if review["user"] and review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
     }
     return [login for login, state in last.items() if state == "APPROVED"]
+
+
+def reviewed(release: Release) -> str:
+    """The report that the reviewers read, from the pull request; empty where GitHub gives none."""
+    if release.pull is None or any(name not in os.environ for name in TOKEN):
+        return ""
+    try:
+        found = github.pages(f"/issues/{release.pull}/comments")
+    except ProjectError as error:
+        print(f"github: {error}")
+        return ""
+    bodies = [each["body"] for each in found if each["user"] and each["user"]["type"] == "Bot"]
+    ours = [body for body in bodies if WATERMARK.search(body)]
+    return WATERMARK.sub("\n", ours[-1]) if ours else ""
 
 
 def compared(root: Path, known: list[Release]) -> str:
