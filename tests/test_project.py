@@ -74,8 +74,9 @@ tests/test_datasheet.py tests/test_decide.py tests/test_drift.py tests/test_eval
 tests/test_fairness.py tests/test_gate.py tests/test_history.py tests/test_ingest.py
 tests/test_leave.py tests/test_model.py tests/test_night.py tests/test_notes.py
 tests/test_operations.py tests/test_params.py tests/test_predict.py tests/test_projection.py
-tests/test_report.py tests/test_serve.py tests/test_shadow.py tests/test_site.py
-tests/test_split.py tests/test_staleness.py tests/test_train.py tests/test_validate.py
+tests/test_promotion.py tests/test_report.py tests/test_serve.py tests/test_shadow.py
+tests/test_site.py tests/test_split.py tests/test_staleness.py tests/test_train.py
+tests/test_validate.py
 """
 
 

@@ -5,6 +5,7 @@ The tests of this file are one story, told in their order. MLflow follows it in 
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.slow
 SETTING = "Allow GitHub Actions to create and approve pull requests"
 SUCCESS, TRAINING = "success", "Running stage"
 WHY = "Too many @alerts"
+HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +81,12 @@ def is_in_production(team: Team, run: Run, database: Path, number: int, revision
     hub = team.hub
     assert hub.git.git("rev-parse", f"v{number}") == hub.git.tip("release")
     assert [each["tag_name"] for each in hub.releases][-1] == f"v{number}"
-    file, sheet = (hub.assets[asset["id"]] for asset in hub.releases[-1]["assets"])
+    assets = {asset["name"]: hub.assets[asset["id"]] for asset in hub.releases[-1]["assets"]}
+    assert [*assets] == ["model.skops", "report.md", "datasheet.md"]
+    file, report, sheet = assets.values()
     wanted = model(hub, revision)
     assert hashlib.md5(file).hexdigest() == wanted and sheet.startswith(b"## Data sheet")
+    assert report.startswith(b"### ")
     assert in_file(database).champion == wanted and wanted in hub.releases[-1]["body"]
 
 
@@ -245,7 +250,7 @@ def test_another_kind_of_merge_is_understood(
 # What is left of it
 
 
-def test_production_is_told_from_git_alone(team: Team) -> None:
+def test_production_is_told_from_git_alone(team: Team, database: Path) -> None:
     """Every release of this story: who merged it, on which data, and why it left."""
     hub = team.hub
     team.laptop.run("git", "fetch", "-q", "origin")
@@ -268,7 +273,10 @@ def test_production_is_told_from_git_alone(team: Team) -> None:
     assert all(entry["metric"] == "roc_auc" and 0.5 < entry["value"] < 1 for entry in found)
     assert [entry["to"] for entry in found] == [entry["from"] for entry in found[1:]] + [""]
     assert len({entry["data"] for entry in found}) == 2 and len(table.splitlines()) == 8
-    assert "release: v1, merged by alice" in team.laptop.make("lineage", MODEL="v1").stdout
+    told = team.laptop.make("lineage", env={"GITHUB_TOKEN": team.person.token}, MODEL="v2").stdout
+    assert "release: v2, merged by bob" in told and "reviewers: Approved by `bob`." in told
+    (run,) = HASH.findall(told)
+    assert run in {tags["dvc_lock"] for tags in in_file(database).versions}
 
 
 def test_an_empty_registry_becomes_the_same(team: Team, database: Path, tmp_path: Path) -> None:

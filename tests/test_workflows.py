@@ -284,6 +284,15 @@ def test_a_required_check_always_runs_and_needs_every_job(workflow: str, job: st
     assert "if" not in last and all(f"needs.{n}.result" in str(last["env"]) for n in needs)
 
 
+def test_whoever_must_approve_a_release_is_asked_before_all_else() -> None:
+    """By the environment of the job that every other job of the release waits for."""
+    found = jobs(PROJECT / ".github/workflows/release.yml")
+    assert found["verify"]["environment"] == "production" and "needs" not in found["verify"]
+    waits = {name: str(job.get("needs")) for name, job in found.items() if name != "verify"}
+    assert all("verify" in needs or "publish" in needs for needs in waits.values()), waits
+    assert "verify" in waits["publish"]
+
+
 def test_the_comment_has_a_time_limit() -> None:
     """CML waits for a silent server for ever."""
     (step,) = [step for step in jobs(MODEL)["report"]["steps"] if CML in step.get("run", "")]

@@ -1,20 +1,23 @@
 """What was in production and where a model comes from, read from histories made by hand."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import load
-from histories import History
+from histories import LOCK, History
 
-audit, errors = load("gitops.audit"), load("errors")
+audit, errors, notes = load("gitops.audit"), load("errors"), load("gitops.notes")
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    """Two champions, a rollback with its reason, and a parameter that git knows."""
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
+    """Two champions, a rollback with its reason, and a parameter that git knows; no token."""
+    for name in notes.TOKEN:
+        monkeypatch.delenv(name, raising=False)
     found = History(tmp_path)
     metrics = found.root / "reports/metrics.json"
     metrics.parent.mkdir()
@@ -68,13 +71,30 @@ def test_nothing_in_production_is_said(tmp_path: Path) -> None:
 def test_a_model_is_found_by_release_or_hash(
     history: History, wanted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    audit.lineage(history.root, wanted)
+    audit.lineage(history.root, "origin", wanted)
     told = capsys.readouterr().out
     assert f"model: {'b' * 32}" in told and "v2, merged by =Eve|" in told and ": Two" in told
     assert "params.task.metric: roc_auc" in told and f"environment: {'e' * 32}" in told
 
 
+def test_a_model_has_its_run_and_its_reviewers(
+    history: History, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run by the tag that MLflow has; who approved it, where there is a token to ask GitHub."""
+    audit.lineage(history.root, "origin", "v2")
+    told = capsys.readouterr().out
+    lock = LOCK % {"environment": "e" * 32, "data": "d" * 32, "model": "b" * 32}
+    assert f"dvc_lock={hashlib.sha256(lock.encode()).hexdigest()}\n" in told
+    assert "reviewers: Who approved it is unknown without a GitHub token.\n" in told
+    for name in (*notes.TOKEN, "GITHUB_ACTIONS"):
+        monkeypatch.setenv(name, "given")
+    ann = {"user": {"login": "ann"}, "state": "APPROVED"}
+    monkeypatch.setattr(notes.github, "pages", {"/pulls/2/reviews": [ann]}.__getitem__)
+    audit.lineage(history.root, "origin", "v2")
+    assert "reviewers: Approved by `ann`.\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("wanted", ["", "v9", "abc", "--all", "f" * 32, "b.*bbbbb"])
 def test_an_unknown_model_is_said(history: History, wanted: str) -> None:
     with pytest.raises(errors.ProjectError, match="no commit of this clone names it"):
-        audit.lineage(history.root, wanted)
+        audit.lineage(history.root, "origin", wanted)

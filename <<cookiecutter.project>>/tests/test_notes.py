@@ -47,16 +47,16 @@ def tell(history: History) -> Tell:
     return told
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, reviews: Any) -> None:
-    """What GitHub says of the reviews of a pull request, to a job that has a token."""
+def answers(monkeypatch: pytest.MonkeyPatch, said: Any, asked: str = "/pulls/2/reviews") -> None:
+    """What GitHub says of a pull request, its reviews by default, to a job that has a token."""
     for name in notes.TOKEN:
         monkeypatch.setenv(name, "given")
 
     def pages(path: str) -> Any:
-        assert path == "/pulls/2/reviews"
-        if isinstance(reviews, Exception):
-            raise reviews
-        return reviews
+        assert path == asked
+        if isinstance(said, Exception):
+            raise said
+        return said
 
     monkeypatch.setattr(notes.github, "pages", pages)
 
@@ -86,10 +86,13 @@ def test_a_release_of_other_code_says_so(history: History, tell: Tell) -> None:
 
 
 def test_without_a_token_git_alone_is_asked(tell: Tell) -> None:
-    """And it is said that GitHub knows more."""
+    """And it is said what is not known then."""
     told = tell()
     assert "Merged by `Eve|@all` on 2023-11-14 by #2." in told
-    assert "Reviewed by Carol, says its commit. Who approved it, GitHub knows." in told
+    assert (
+        "Reviewed by Carol, says its commit. Who approved it is unknown without a GitHub token."
+        in told
+    )
 
 
 def test_a_job_asks_github_who_approved(monkeypatch: pytest.MonkeyPatch, tell: Tell) -> None:
@@ -117,6 +120,39 @@ def test_a_github_that_does_not_answer_stops_no_release(
 ) -> None:
     answers(monkeypatch, errors.ProjectError("GitHub is on holiday"))
     assert "GitHub did not say." in tell()
+
+
+COMMENTS = "/issues/2/comments"
+
+
+def comment(body: str, kind: str | None = "Bot") -> dict[str, Any]:
+    return {"user": kind and {"type": kind}, "body": body}
+
+
+def test_the_report_is_the_one_that_reviewers_read(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CML's newest by its mark, which is cut off; what a person or another tool wrote is none."""
+    release = load("gitops.history").releases("release", history.root)[-1]
+    mark = '\n\n![](https://cml.dev/watermark.png#{} "CML watermark {}")'
+    other = comment("Covered" + mark.format("4a", "coverage"))
+    ours = [comment(text + mark.format(text[-1], "model report")) for text in ("Old a", "New b")]
+    theirs = comment(f"Good{mark.format('b', 'model report')}", "User")
+    quoted = comment(f"{ours[0]['body']} and so on")
+    said = [other, *ours, other, theirs, quoted, comment("Gone", None)]
+    answers(monkeypatch, said, COMMENTS)
+    assert notes.reviewed(release) == "New b\n"
+    answers(monkeypatch, [other, theirs], COMMENTS)
+    assert notes.reviewed(release) == ""
+
+
+def test_without_github_there_is_no_such_report(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = load("gitops.history").releases("release", history.root)[-1]
+    assert notes.reviewed(release) == ""
+    answers(monkeypatch, errors.ProjectError("GitHub is on holiday"), COMMENTS)
+    assert notes.reviewed(release) == ""
 
 
 def test_metrics_that_git_cannot_read_are_left_out(history: History, tell: Tell) -> None:

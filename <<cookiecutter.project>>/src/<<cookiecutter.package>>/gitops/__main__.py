@@ -214,7 +214,7 @@ def pages(folder: str) -> None:
 def lineage(model: str) -> None:
     from . import audit
 
-    audit.lineage(Path.cwd(), model)
+    audit.lineage(Path.cwd(), params().store.remote, model)
 
 
 def look(folder: str, until: str, force: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import ProjectError
 from . import github
 
-NOTES, FILES = "notes.md", ("model.skops", "datasheet.md")
+NOTES, FILES = "notes.md", ("model.skops", "report.md", "datasheet.md")
 LIMIT = 120_000
 """Characters of a release's notes; GitHub takes 125,000."""
 

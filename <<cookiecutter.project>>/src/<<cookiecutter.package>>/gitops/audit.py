@@ -1,9 +1,15 @@
-"""Everything that was ever in production, and where one model comes from: from git alone."""
+"""Everything that was ever in production, and where one model comes from: from git alone.
+
+Only who approved a release is asked of GitHub, where there is a token for it.
+"""
 
 import csv
+import hashlib
 import io
 import json
 import math
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +18,10 @@ import yaml
 from ..errors import ProjectError
 from ..params import flat
 from ..text import code, prose, table
+from . import laptop
 from .history import Release, releases, rollback_of
 from .lock import RELEASE, asks, at, dependency, digest, git, show, tip
+from .notes import approvals, trailers
 from .side import HOLDOUT, METRICS, MODEL, TRAIN
 
 COLUMNS = ("version", "from", "to", "merged by", "model", "data", "metric", "value", "left")
@@ -120,8 +128,8 @@ def plain(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
-def lineage(root: Path, wanted: str) -> None:
-    """Print where a model comes from: commit, reviewers, data, environment and parameters.
+def lineage(root: Path, remote: str, wanted: str) -> None:
+    """Print where a model comes from: commit, reviewers, run, data, environment and parameters.
 
     Args:
         wanted: a release such as v3, or at least the first six digits of a model's MD5.
@@ -136,7 +144,8 @@ def lineage(root: Path, wanted: str) -> None:
         "release": f"v{release.number}, merged by {release.who}" if release else "none",
         "pull request": f"#{release.pull}" if release and release.pull else "",
         "commit": git(root, "show", "-s", "--format=%H %cI %an: %s", commit).decode().strip(),
-        "reviewers": trailers(root, release.commit if release else commit),
+        "reviewers": reviewers(root, remote, release) if release else trailers(root, commit),
+        "run": run_of(release.identity if release else hashlib.sha256(lock).hexdigest()),
         "training data": digest(lock, TRAIN),
         "held-out data": digest(lock, HOLDOUT),
         "environment": dependency(lock, "train", ".lock"),
@@ -163,11 +172,18 @@ def origin(root: Path, wanted: str) -> tuple[Release | None, str, str]:
     )
 
 
+def reviewers(root: Path, remote: str, release: Release) -> str:
+    """Who approved it, as its commit says and GitHub, where there is a token for it."""
+    if "GITHUB_ACTIONS" not in os.environ:
+        with suppress(ProjectError):  # then it is said what is not known
+            laptop.sign_in(root, remote)
+    return approvals(root, release)
+
+
+def run_of(identity: str) -> str:
+    """How MLflow knows what `make track` records of a dvc.lock."""
+    return f"{identity[:8]}, which `make track` records with the tag dvc_lock={identity}"
+
+
 def named(release: Release, wanted: str) -> bool:
     return wanted == f"v{release.number}" or (len(wanted) >= 6 and release.model.startswith(wanted))
-
-
-def trailers(root: Path, commit: str) -> str:
-    """Who is named as a reviewer in the commit's message."""
-    key = "%(trailers:key=Reviewed-by,valueonly,separator=%x2C%x20)"
-    return git(root, "show", "-s", f"--format={key}", commit).decode(errors="replace").strip()

@@ -12,10 +12,10 @@ from ..params import Params
 from . import supply
 from .history import Release, releases
 from .lock import LOCK, asks, at, outputs
-from .notes import notes
+from .notes import notes, reviewed
 from .side import HOLDOUT, MODEL, TRAIN
 
-NOTES, SHEET = "notes.md", "datasheet.md"
+NOTES, REPORT, SHEET = "notes.md", "report.md", "datasheet.md"
 DESCRIBED = 1024**3
 """Bytes of training data up to which a release comes with a data sheet."""
 
@@ -24,10 +24,10 @@ ROWS = 16
 
 
 def run(params: Params, root: Path, card: Path, folder: Path) -> Release | None:
-    """Leave model, notes and data sheet in `folder`; None where there is no model yet.
+    """Leave model, notes, report and data sheet in `folder`; None where there is no model yet.
 
     Args:
-        card: what `make card` wrote for this commit.
+        card: what `make card` wrote for this commit; what `make report` wrote is beside it.
 
     Raises:
         ProjectError: the store lacks the model, it is not the lock's, it does not load under the
@@ -43,9 +43,9 @@ def run(params: Params, root: Path, card: Path, folder: Path) -> Release | None:
     file = folder / Path(MODEL).name
     (folder / "store" / MODEL).rename(file)
     ask(params, known[-1], file, folder / "store" / HOLDOUT)
-    told = described(params, root, folder)
+    told = [reported(known[-1], card.with_name(REPORT), folder), described(params, root, folder)]
     shutil.rmtree(folder / "store")
-    parts = [notes(root, known), told, card.read_text(encoding="utf-8")]
+    parts = [notes(root, known), " ".join(told), card.read_text(encoding="utf-8")]
     (folder / NOTES).write_text("\n\n".join(parts), encoding="utf-8")
     print(f"delivery: v{known[-1].number} is whole, loads and answers")
     return known[-1]
@@ -61,6 +61,14 @@ def ask(params: Params, release: Release, file: Path, holdout: Path) -> None:
     scores = model.score(model.load(file, release.model), rows, params.task)
     if not np.isfinite(scores).all():
         raise ProjectError(f"v{release.number} answers {scores!r} to held-out rows: no numbers")
+
+
+def reported(release: Release, own: Path, folder: Path) -> str:
+    """Leave the report that was reviewed, or else that of the model alone; say which it is."""
+    found = reviewed(release)
+    (folder / REPORT).write_text(found or own.read_text(encoding="utf-8"), encoding="utf-8")
+    whose = "The report of its pull request" if found else "The model's own report"
+    return f"{whose} is beside the model: `{REPORT}`."
 
 
 def described(params: Params, root: Path, folder: Path) -> str:

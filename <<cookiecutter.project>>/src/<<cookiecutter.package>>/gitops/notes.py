@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,15 @@ from ..errors import ProjectError
 from ..reporting.wording import IN_UNITS, heading
 from ..text import code, number, places, prose, span, table
 from . import github
-from .audit import trailers
 from .history import Release, rollback_of
-from .lock import show
+from .lock import git, show
 from .side import HOLDOUT, METRICS, TRAIN
 
 TOKEN = ("GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY")
 """What a job has that may ask GitHub."""
+
+WATERMARK = re.compile(r'\s*!\[\]\(\S*/watermark\.png\S* "CML watermark model report"\)\s*\Z')
+"""What CML puts below the report, to find it again."""
 
 
 def notes(root: Path, known: list[Release]) -> str:
@@ -49,14 +52,20 @@ def approvals(root: Path, release: Release) -> str:
     if release.pull is None:
         return named or "Git names no pull request, so nobody is known to have approved it."
     if any(name not in os.environ for name in TOKEN):
-        return f"{named} Who approved it, GitHub knows.".strip()
+        return f"{named} Who approved it is unknown without a GitHub token.".strip()
     try:
         found = github.pages(f"/pulls/{release.pull}/reviews")
     except ProjectError as error:
-        print(f"deliver: {error}")
+        print(f"github: {error}")
         return f"{named} Who approved it, GitHub did not say.".strip()
     who = ", ".join(code(login) for login in approvers(found))
     return f"{named} {f'Approved by {who}' if who else 'Nobody approved it on GitHub'}.".strip()
+
+
+def trailers(root: Path, commit: str) -> str:
+    """Who is named as a reviewer in the commit's message."""
+    key = "%(trailers:key=Reviewed-by,valueonly,separator=%x2C%x20)"
+    return git(root, "show", "-s", f"--format={key}", commit).decode(errors="replace").strip()
 
 
 def approvers(reviews: list[dict[str, Any]]) -> list[str]:
@@ -67,6 +76,20 @@ def approvers(reviews: list[dict[str, Any]]) -> list[str]:
         if review["user"] and review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
     }
     return [login for login, state in last.items() if state == "APPROVED"]
+
+
+def reviewed(release: Release) -> str:
+    """The report that the reviewers read, from the pull request; empty where GitHub gives none."""
+    if release.pull is None or any(name not in os.environ for name in TOKEN):
+        return ""
+    try:
+        found = github.pages(f"/issues/{release.pull}/comments")
+    except ProjectError as error:
+        print(f"github: {error}")
+        return ""
+    bodies = [each["body"] for each in found if each["user"] and each["user"]["type"] == "Bot"]
+    ours = [body for body in bodies if WATERMARK.search(body)]
+    return WATERMARK.sub("\n", ours[-1]) if ours else ""
 
 
 def compared(root: Path, known: list[Release]) -> str:

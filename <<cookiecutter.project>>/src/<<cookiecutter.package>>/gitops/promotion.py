@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ..errors import ProjectError
 from . import github, laptop, pulls
 from .history import Release, releases
-from .lock import RELEASE, asks, at, digest, git, tip
+from .lock import LOCK, RELEASE, asks, at, digest, git, tip
 from .publish import BOT, head, login
 from .side import MODEL
 
@@ -68,7 +68,7 @@ def promotion(root: Path, revision: str) -> Plan | None:
         raise ProjectError(f"{wanted!r} is no commit: name one of main with COMMIT=<commit>")
     if asks(root, "merge-base", "--is-ancestor", commit, str(tip(root, MAIN))) is None:
         raise ProjectError(f"{wanted!r} is not on main: merge it there first, then promote it")
-    model = digest(at(root, commit).get("dvc.lock", b""), MODEL)
+    model = digest(at(root, commit).get(LOCK, b""), MODEL)
     if not model:
         raise ProjectError(f"{commit[:7]} has no model yet: a pull request to main trains one")
     champion = tip(root, RELEASE)
@@ -184,19 +184,32 @@ def made(root: Path, remote: str, plan: Plan) -> str:
 
 
 def begin(root: Path, remote: str) -> str:
-    """Make the branch `release`, at the first commit of `main`, before there was a model."""
-    first = str(asks(root, "rev-list", "--max-parents=0", str(tip(root, MAIN)))).split()[-1]
-    if digest(at(root, first).get("dvc.lock", b""), MODEL):
-        empty = git(root, "mktree").decode().strip()
-        when = str(asks(root, "show", "-s", "--format=%cI", first))
-        env = os.environ | BOT | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
-        text = "Nothing is in production yet"
-        line = ["commit-tree", empty, "-p", first, "-m", text]
-        first = git(root, *line, env=env).decode().strip()
+    """Make the branch `release`, where nothing is in production yet.
+
+    It starts at the first commit of `main`, before there was a model. Where that names one already,
+    or has other workflows, which a workflow's token may not push, it starts with a history of its
+    own: whatever model `release` names, and its first parents, was in production.
+    """
+    main = str(tip(root, MAIN))
+    first = str(asks(root, "rev-list", "--max-parents=0", main)).split()[-1]
+    same = asks(root, "diff", "--quiet", first, main, "--", WORKFLOWS) is not None
+    if digest(at(root, first).get(LOCK, b""), MODEL) or not same:
+        first = unmodelled(root, main)
     git(root, "push", "--quiet", "--no-verify", remote, f"{first}:refs/heads/{RELEASE}")
     git(root, "fetch", "--quiet", remote, f"+refs/heads/{RELEASE}:refs/remotes/origin/{RELEASE}")
     print(f"promote: made the branch {RELEASE!r}, which names no model yet")
     return first
+
+
+def unmodelled(root: Path, commit: str) -> str:
+    """A commit without parents that has another's files, but for its dvc.lock."""
+    listed = git(root, "ls-tree", "-z", commit).split(b"\0")[:-1]
+    kept = [entry for entry in listed if not entry.endswith(f"\t{LOCK}".encode())]
+    files = git(root, "mktree", "-z", stdin=b"".join(entry + b"\0" for entry in kept))
+    when = str(asks(root, "show", "-s", "--format=%cI", commit))
+    env = os.environ | BOT | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+    line = ["commit-tree", files.decode().strip(), "-m", "Nothing is in production yet"]
+    return git(root, *line, env=env).decode().strip()
 
 
 def push(root: Path, remote: str, plan: Plan, commit: str) -> None:
