@@ -18,7 +18,7 @@ import yaml
 from baking import IDENTITY, BakedProject, Oven
 from drawn import HOSTILE, commands, live
 from judged import edit
-from parcels import PACKAGE, chance, day, deliver, of_parcels, parcels, write_params
+from parcels import PACKAGE, chance, day, deliver, hostile, of_parcels, parcels, write_params
 from prepared import share_environment
 from team import Remote, commit, with_a_python
 
