@@ -172,6 +172,18 @@ def test_a_repeated_batch_is_told() -> None:
     assert judge(*tables())["data"]["repeated"] == {"named": 0, "equal": 0}
 
 
+def test_days_that_come_again_are_copies() -> None:
+    """In any order of their rows; all of them, and not where most days are alike anyway."""
+    old, new = tables()
+    again = old.tail(600).with_columns(pl.col("day") + timedelta(days=10))
+    copies, names = load("quality").copies, list(FEATURES)
+    assert copies(old, again.sample(fraction=1, shuffle=True, seed=1), "day", names)
+    assert not copies(old, new, "day", names)
+    assert not copies(old, pl.concat([again, new.tail(60)]), "day", names)
+    same = [table.with_columns(flag=True) for table in (old, new)]
+    assert not copies(*same, "day", ["flag"])
+
+
 def test_columns_that_hold_nothing_to_compare() -> None:
     """A constant, one that turns constant, nothing at all, all missing from now on, a list."""
     old, new = tables(c1=pl.lit(0.3), c2=pl.lit(None, pl.Float64))
