@@ -340,6 +340,17 @@ def test_a_table_that_does_more_than_show_becomes_text(cell: str) -> None:
     assert f"```text\n{table}\n```" in problem.report("contract", "It is broken.", table)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["::set-output name=x::y", "  ::error::x", "said\n::stop-commands::z", "it is ##[error]x"],
+)
+def test_a_logged_line_is_no_command(line: str) -> None:
+    """GitHub's runner takes lines that begin with two colons, and ##[ wherever it stands."""
+    logged = text.logged(f"{line} and a::b")
+    assert not any(each.strip().startswith("::") for each in logged.splitlines())
+    assert "##[" not in logged and logged.endswith("a::b")
+
+
 def test_a_log_s_end_is_shown_and_an_unknown_job_is_named() -> None:
     """Long lines are cut, and a fence in it ends nothing."""
     log = "\n".join(f"line {i} ```" for i in range(500)) + "\n" + "y" * 5000

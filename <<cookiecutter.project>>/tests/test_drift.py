@@ -132,6 +132,27 @@ def test_ten_rows_are_too_few_days() -> None:
     assert not found["judged"] and "CURRENT has 1 values of 'day'" in found["reason"]
 
 
+@pytest.mark.parametrize(("few", "many"), [(8, 60), (60, 8)])
+def test_days_with_another_number_of_rows_are_no_drift(few: int, many: int) -> None:
+    """Shares of eight rows are noisier than those of sixty; a shift is found all the same."""
+    for seed in range(8):
+        old, new = days(60, seed, rows=many), days(10, 100 + seed, rows=few, first=60)
+        found = judge(old, new)
+        assert found["judged"] and not found["alarm"]
+        assert "as few were drawn" in found["warnings"][0]
+    assert alarms(judge(old, new.with_columns(pl.col("c2") + 1.5))) == {"c2"}
+    assert found["data"]["volume"]["current"] == few
+
+
+def test_labels_of_one_day_are_too_few_for_the_target() -> None:
+    """The others are not there yet; inputs are judged."""
+    old, new = (scored(table, 0.02, 5) for table in tables())
+    first = pl.when(pl.col("day") == pl.col("day").min()).then("late")
+    found = judge(old, new.with_columns(late=first), roles=roles())
+    assert found["columns"]["late"]["reason"] == "CURRENT has labels in 1 of 10 clusters"
+    assert found["roles"]["feature"]["judged"] == 4 and not found["roles"]["quality"]["judged"]
+
+
 def test_ten_independent_rows_can_be_far_away() -> None:
     """Without clusters rows are exchanged, and the result says so."""
     old, new = tables(c0=pl.col("c0") + 9)
@@ -149,6 +170,18 @@ def test_a_repeated_batch_is_told() -> None:
     later = judge(old, last.with_columns(pl.col("day") + timedelta(days=10)))["data"]["repeated"]
     assert again == {"named": 10, "equal": 10} and later == {"named": 0, "equal": 10}
     assert judge(*tables())["data"]["repeated"] == {"named": 0, "equal": 0}
+
+
+def test_days_that_come_again_are_copies() -> None:
+    """In any order of their rows; all of them, and not where most days are alike anyway."""
+    old, new = tables()
+    again = old.tail(600).with_columns(pl.col("day") + timedelta(days=10))
+    copies, names = load("quality").copies, list(FEATURES)
+    assert copies(old, again.sample(fraction=1, shuffle=True, seed=1), "day", names)
+    assert not copies(old, new, "day", names)
+    assert not copies(old, pl.concat([again, new.tail(60)]), "day", names)
+    same = [table.with_columns(flag=True) for table in (old, new)]
+    assert not copies(*same, "day", ["flag"])
 
 
 def test_columns_that_hold_nothing_to_compare() -> None:

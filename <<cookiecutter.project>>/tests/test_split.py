@@ -25,8 +25,8 @@ def timeless(params: Any) -> Any:
 def test_every_row_is_on_one_side(params: Any, sample: Path) -> None:
     """Nothing is lost, nothing is doubled, nothing leaks."""
     split = sides(params, sample)
-    everything = pl.read_parquet(sample / "*.parquet")[params.task.key].to_list()
-    assert sorted(split["train"] + split["holdout"]) == sorted(everything)
+    everything = pl.read_parquet(sample / "*.parquet").drop_nulls(params.task.target)
+    assert sorted(split["train"] + split["holdout"]) == sorted(everything[params.task.key])
     assert not set(split["train"]) & set(split["holdout"])
 
 
@@ -37,6 +37,28 @@ def test_the_last_weeks_are_held_out(params: Any, made: Path) -> None:
         pytest.skip("the table has no time")
     train, holdout = (pl.read_parquet(made / s / "*.parquet")[time] for s in ("train", "holdout"))
     assert train.max() < holdout.min()
+
+
+def test_rows_without_a_label_are_on_no_side(
+    params: Any, sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They wait for it, and are counted."""
+    file, rows = first(sample)
+    target = params.task.target
+    late = pl.when(pl.int_range(pl.len()) >= 5).then(target).alias(target)
+    rows.with_columns(late).write_parquet(file)
+    split = sides(params, sample)
+    assert not set(rows[params.task.key].head(5)) & set(split["train"] + split["holdout"])
+    assert "5 have no label yet" in capsys.readouterr().out
+
+
+def test_no_label_at_all_stops_the_split(params: Any, sample: Path) -> None:
+    for file in sample.iterdir():
+        rows = pl.read_parquet(file)
+        none = pl.lit(None, rows.schema[params.task.target]).alias(params.task.target)
+        rows.with_columns(none).write_parquet(file)
+    with pytest.raises(load("errors").ProjectError, match=r"days are left|no label yet"):
+        sides(params, sample)
 
 
 def test_too_few_days_stop_the_split(params: Any, sample: Path) -> None:

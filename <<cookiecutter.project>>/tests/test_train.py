@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
-from conftest import change, fit, load
+from conftest import change, first, fit, load
 
 
 def test_trained_twice_the_model_is_the_same(params: Any, made: Path) -> None:
@@ -56,6 +57,19 @@ def test_what_cannot_be_trained_is_refused(
     with pytest.raises(load("errors").ProjectError, match=sentence):
         fit(change(params, train=default | keys), made, "refused.skops")
     assert not (made / "refused.skops").exists()
+
+
+def test_a_number_without_any_value_is_named(params: Any, made: Path) -> None:
+    """Where the estimator refuses it, and in other words than its own."""
+    if not params.task.numeric:
+        pytest.skip("the table has no numbers")
+    train, model, name = load("train"), load("model"), params.task.numeric[0]
+    table = first(made / "train")[1].with_columns(pl.lit(None, pl.Float64).alias(name))
+    dotted = "sklearn.ensemble.HistGradientBoostingRegressor"
+    estimator = model.create(dotted, {"max_iter": 1}, params.task, "ordinal", 0)
+    pipeline, truth = model.build(params.task, "ordinal", estimator), np.arange(float(len(table)))
+    with pytest.raises(load("errors").ProjectError, match=f"'{name}' has no value in the"):
+        train.fit(pipeline, table, truth, params.task)
 
 
 def test_a_gpu_that_is_there_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

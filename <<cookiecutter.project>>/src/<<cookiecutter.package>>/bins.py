@@ -1,6 +1,7 @@
 """One column of two tables: its values in bins, counted by cluster, and in a reader's words."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ WIDTH = LEVELS + 2
 
 SHIFT = 0.5
 """Standard deviations of the shift that each column is probed with."""
+
+UNEVEN = 1.1
+"""How many times as large clusters of one table may be before as few are drawn from them."""
 
 DRAWN, NAMED, PROBED = 12, 5, 20_000
 LONGEST = 200
@@ -50,19 +54,44 @@ class Sides:
     Args:
         code: the cluster of each row.
         old: the reference's rows.
+        first: the reference's clusters.
         clusters: of both tables.
     """
 
     code: Ints
     old: int
+    first: int
     clusters: int
 
     def count(self, bins: Ints, width: int, kept: Bool | None = None) -> Counts:
-        """Rows by cluster and bin."""
-        joint = self.code * width + bins
-        joint = joint if kept is None else joint[kept]
+        """Rows by cluster and bin; of tables whose clusters differ in size, as many of each."""
+        taken = self.even if kept is None else self.evened(kept)
+        joint = (self.code * width + bins)[taken]
         found = np.bincount(joint, minlength=self.clusters * width)
         return found.reshape(self.clusters, width).astype(np.float32)
+
+    @cached_property
+    def even(self) -> Bool:
+        return self.evened(np.ones(len(self.code), bool))
+
+    def evened(self, kept: Bool) -> Bool:
+        """Of these rows so many that clusters of both tables have about one size.
+
+        Shares of few rows are noisier, and only what is as noisy may change places.
+        """
+        size = np.bincount(self.code[kept], minlength=self.clusters)
+        means = [part.mean() if len(part) else 0.0 for part in np.split(size, [self.first])]
+        if not min(means) or max(means) <= UNEVEN * min(means):
+            return kept
+        share = np.repeat(min(means) / np.array(means), [self.first, self.clusters - self.first])
+        wanted = np.maximum(np.round(size * share), 1)
+        rows = np.flatnonzero(kept)
+        drawn = np.random.default_rng(0).random(len(rows))
+        order = rows[np.lexsort((drawn, self.code[rows]))]
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
+        taken = np.zeros(len(kept), bool)
+        taken[order[rank < wanted[self.code[order]]]] = True
+        return taken
 
 
 def numeric(values: pl.Series) -> bool:

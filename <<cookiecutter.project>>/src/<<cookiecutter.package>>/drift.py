@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,10 +51,11 @@ class Case:
     reason: str | None
     name: str = "REFERENCE"
 
-    @property
+    @cached_property
     def sides(self) -> Sides:
         code = np.concatenate([self.old.code, self.new.code + self.old.count])
-        return Sides(code, self.old.rows.height, self.old.count + self.new.count)
+        first = self.old.count
+        return Sides(code, self.old.rows.height, first, first + self.new.count)
 
 
 class Test(NamedTuple):
@@ -478,6 +480,8 @@ def remarks(case: Case) -> list[str]:
                 f"of {name} {side.count:,} of {side.whole[1]:,} clusters were drawn, "
                 f"{side.rows.height:,} of {side.whole[0]:,} rows"
             )
+    if not case.sides.even.all():
+        said.append("clusters of one table have fewer rows: as few were drawn from the other's")
     return said
 
 
@@ -512,6 +516,9 @@ def incomparable(case: Case, name: str) -> str | None:
         for (side, _), column in zip(tables, columns, strict=True):
             if column.null_count() == len(column):
                 return f"{side} has no labels yet"
+        labelled = len(np.unique(case.new.code[columns[1].is_not_null().to_numpy()]))
+        if case.reason is None and labelled < case.rules.min_current:
+            return f"CURRENT has labels in {labelled:,} of {case.new.count:,} clusters"
     return None
 
 
@@ -595,7 +602,7 @@ def recalled(case: Case, suite: Suite, raised: Floats, history: Sequence[pl.Data
     kinds = {name: case.old.rows[name].dtype for name in names}
     rows = [labelled(case, window, kinds, place) for place, window in enumerate(history)]
     side = clusters.named(pl.concat(rows), case.rules.rows, case.rules.seed)
-    sides = Sides(side.code, side.rows.height, side.count)
+    sides = Sides(side.code, side.rows.height, side.count, side.count)
     own = suited(
         {n: bins.code(side.rows[n], side.rows[n].clear(), sides, labels=False) for n in names}
     )

@@ -77,7 +77,8 @@ def run(params: Params, raw: Path, valid: Path, summary: Path, violations: Path)
         violations.write_text(f"### ⛔ The data breaks its contract\n\n{text}\n", encoding="utf-8")
         raise ProjectError(
             f"the data breaks its contract, schema.py:\n\n{text}\n\n"
-            f"Mend the source or the contract, then `make repro`. This table is in {violations}."
+            "Mend the source, then `dvc repro --force ingest`, or mend the contract; then `make "
+            f"repro`. This table is in {violations}."
         )
     violations.unlink(missing_ok=True)
     valid.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ProjectError
 from ..params import Store as Place
-from ..text import logged
+from ..text import logged, prose
 from . import github, incident
 from .conclude import NIGHT
 from .lock import asks, git
@@ -78,7 +78,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def message(night: dict[str, Any]) -> str:
-    return title(night) + "\n\n" + "\n".join(f"- {reason}" for reason in night["reasons"])
+    return title(night) + "\n\n" + "\n".join(f"- {prose(reason)}" for reason in night["reasons"])
 
 
 def title(night: dict[str, Any]) -> str:
