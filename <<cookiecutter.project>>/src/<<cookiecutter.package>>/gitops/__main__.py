@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "problem": ("write the report of a failed run", ["results", "folder", "output"]),
     "conclude": (
         "set statuses and the label",
-        ["comparison", "number", "commit", "checked", "night"],
+        ["comparison", "number", "commit", "checked", "tried"],
     ),
     "deliver": ("check what a commit of release puts into production", ["card", "folder"]),
     "announce": ("tag and publish it on GitHub", ["folder", "tag", "commit"]),
@@ -147,10 +147,10 @@ def problem(results: str, folder: str, output: str) -> None:
     problem.run(results, Path(folder), Path(output))
 
 
-def conclude(comparison: str, number: str, commit: str, checked: str, night: str) -> None:
+def conclude(comparison: str, number: str, commit: str, checked: str, tried: str) -> None:
     from . import conclude
 
-    conclude.run(Path(comparison), number, commit, checked, night)
+    conclude.run(Path(comparison), number, commit, checked, tried)
 
 
 def deliver(card: str, folder: str) -> None:

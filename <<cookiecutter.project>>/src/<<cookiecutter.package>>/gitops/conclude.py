@@ -34,7 +34,7 @@ def verdict(comparison: Path) -> None:
     output("record", str(found["record"]).lower())
 
 
-def run(comparison: Path, number: str, commit: str, checked: str, night: str) -> None:
+def run(comparison: Path, number: str, commit: str, checked: str, tried: str) -> None:
     """Set the statuses of the bot's commit, if there is one, and settle the label.
 
     The status of a night is its last word: what dies before it is done again by the next night.
@@ -43,7 +43,7 @@ def run(comparison: Path, number: str, commit: str, checked: str, night: str) ->
         comparison: absent where an earlier job failed; then there is nothing to say.
         number: the pull request's; empty where there is none.
         checked: the result of the job `check`; where it was skipped, `ci` has a run of its own.
-        night: the commit that a night has done with; empty for other runs.
+        tried: the commit that a night has done with; empty for other runs.
 
     Raises:
         ProjectError: GitHub refuses.
@@ -58,8 +58,8 @@ def run(comparison: Path, number: str, commit: str, checked: str, night: str) ->
         status(commit, "model gate", passed(found), told(found))
     if number and found["verdict"] not in GREEN:
         label(number, bool(found["accepted"]))
-    if night:
-        status(night, NIGHT, passed(found), told(found))
+    if tried:
+        status(tried, NIGHT, passed(found), told(found))
 
 
 def told(found: dict[str, Any]) -> str:
