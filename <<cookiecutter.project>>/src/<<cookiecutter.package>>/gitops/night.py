@@ -28,7 +28,8 @@ from ..schema import SCHEMA
 from ..staleness import Decay, Score, decay
 from ..text import prose, span, table
 from . import production, staleness, supply
-from .lock import asks
+from .alarm import MONITORED
+from .lock import LOCK, asks, digest
 from .side import METRICS, MODEL, TRAIN, Side
 from .start import RECORD
 
@@ -243,6 +244,8 @@ def write(values: Params, root: Path, folder: Path, night: Night) -> None:
     record.parent.mkdir(parents=True)
     shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
     facts: dict[str, Any] = {"until": str(night.until or ""), "reasons": night.decision.reasons}
+    facts |= {"data": digest((root / LOCK).read_bytes(), VALID.as_posix())}
+    facts |= {"monitored": night.found.forced.startswith(MONITORED)}
     facts |= {"drift": night.drift, "staleness": [score._asdict() for score in night.aged]}
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     record.write_text(f"{text}\n", encoding="utf-8")
