@@ -23,10 +23,11 @@ LOG = "refs/monitor/log"
 
 @pytest.fixture(scope="module")
 def team(hub: GitHub, oven: Oven, tmp_path_factory: pytest.TempPathFactory) -> Team:
-    """A team with a model of four months on `main`; a night brings one more."""
+    """A team with a model of four months, on `main` and in production as v1."""
     team = prepared(hub, oven, tmp_path_factory.mktemp("laptop"))
     hub.settings["actions_may_open_pull_requests"] = True
     assert hub.run() == []
+    hub.git.git("update-ref", "refs/heads/release", str(hub.git.tip("main")))
     return team
 
 
@@ -89,7 +90,7 @@ def test_an_alarm_asks_for_a_night_with_its_reason(team: Team) -> None:
     assert "it was asked for" in night.summary["look"] and "humid" in night.summary["look"]
     assert model.conclusion == "success", said(model)
     (pull,) = proposals(team)
-    assert "monitoring of" in pull.body and "humid" in pull.body
+    assert "monitoring of v1" in pull.body and "humid" in pull.body
     assert "humid" in team.hub.git.git("log", "-2", "--format=%B", "retrain")
 
 

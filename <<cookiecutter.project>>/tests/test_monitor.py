@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from conftest import change, load
 from situations import HOSTILE
+from test_predict import lock
 
 monitor, told, log = load("monitor"), load("reporting.monitor"), load("storage.log")
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -28,6 +29,7 @@ def rules(params: Any) -> Any:
         **{"time": "day", "cluster": "day", "numeric": ["x"], "categorical": ["city"]},
     )
     parts = {"evaluate": {"slices": ["city"], "sensitive": [], "min_slice_rows": 50}}
+    parts["gate"] = {"min_clusters": 5, "min_slice_clusters": 5}
     parts["drift"] = {"calendar": [], "permutations": 199}
     parts["monitor"] = {"window_days": 7, "past_days": 60, "min_volume": 0.5, "latency_ms": None}
     return msgspec.structs.replace(change(params, **parts), task=task)
@@ -126,6 +128,15 @@ def test_a_quality_below_its_promise_is_an_alarm(rules: Any, champion: Any) -> N
     assert found["alarms"][0].startswith("its roc_auc on what it scored is 0.1")
     assert found["alarms"][1] == "its roc_auc is below its promise in 2 groups of city"
     assert "▼ below its promise" in told.page(found)
+
+
+def test_labels_of_few_days_are_no_alarm(rules: Any, champion: Any) -> None:
+    """As for the gate; the numbers are shown."""
+    rules = change(rules, gate={"min_clusters": 10, "min_slice_clusters": 10})
+    wrong = FRESH.with_columns((1 - pl.col("late")).alias("late"))
+    found = look(rules, champion, served(FRESH), wrong)
+    assert found["alarms"] == [] and found["quality"]["now"]["value"] < 0.5
+    assert "clusters of equal size are too few" in told.page(found)
 
 
 def test_one_slice_alone_is_an_alarm(rules: Any, champion: Any) -> None:
@@ -262,8 +273,6 @@ def test_hostile_names_break_no_page(rules: Any, champion: Any) -> None:
 @pytest.fixture
 def logged(params: Any, made: Path, tmp_path: Path) -> Path:
     """What batch scoring leaves."""
-    from test_predict import lock
-
     rows = tmp_path / "rows.parquet"
     pl.read_parquet(made / "holdout/*.parquet").head(40).write_parquet(rows)
     model, folder = made / "model.skops", tmp_path / "log"
@@ -279,6 +288,21 @@ def test_a_file_is_read_back_with_the_whole_row(params: Any, made: Path, logged:
     held = pl.read_parquet(made / "holdout/*.parquet").head(40)
     assert unread == [] and rows[monitor.KEY].to_list() == held[params.task.key].to_list()
     assert set(params.task.features) <= set(rows.columns) and rows[monitor.TOOK].null_count() == 40
+
+
+def test_what_a_server_logs_is_read_with_its_latency(
+    params: Any, made: Path, tmp_path: Path
+) -> None:
+    """One request of five rows."""
+    model, book = made / "model.skops", load("logbook").Logbook(tmp_path / "log")
+    body = pl.read_parquet(made / "holdout/*.parquet").head(5).write_csv().encode()
+    answers = load("answers").load(params, model, lock(model, tmp_path))
+    assert answers.answer(body, "text/csv", book)[0] == 200
+    book.close()
+    rows, unread = monitor.read(sorted((tmp_path / "log").iterdir()), params.task)
+    assert unread == [] and rows.height == 5
+    found = monitor.latency(rows)
+    assert found["requests"] == 1 and found["p95_ms"] > 0
 
 
 def test_a_file_from_before_latency_was_logged_is_read(params: Any, logged: Path) -> None:
@@ -431,6 +455,44 @@ def test_a_file_that_a_git_host_would_refuse_is_told(params: Any, clones: list[P
 
 
 # What follows
+
+
+class Side:
+    """A model of a branch, as far as it is asked here."""
+
+    def __init__(self, model: str, until: str | None) -> None:
+        self.model, self.until = model, until
+
+    def digest(self, _: str) -> str:
+        return self.model
+
+    def params(self) -> dict[str, Any]:
+        return {"ingest": {"until": self.until}}
+
+
+@pytest.mark.parametrize(
+    ("main", "champion", "promote"),
+    [
+        (Side("a", "2013-06-30"), Side("a", "2013-06-30"), False),
+        (Side("b", "2013-07-31"), Side("a", "2013-06-30"), True),
+        (Side("b", "2013-06-30"), Side("a", "2013-06-30"), False),
+        (Side("b", None), Side("a", None), False),
+    ],
+)
+def test_an_alarm_asks_for_a_night_unless_a_promotion_helps(
+    main: Side, champion: Side, promote: bool
+) -> None:
+    gitops = load("gitops.monitor")
+    assert gitops.newer(main, champion) == promote
+    found = {"champion": "v3", "alarms": ["one", "two"], "troubles": [], "drift": None}
+    asked = gitops.asked(found, promote)
+    assert asked["state"] == "alarm"
+    assert asked["reason"] == ("" if promote else "monitoring of v3: one; two")
+
+
+def test_trouble_asks_for_nothing() -> None:
+    found = {"champion": "v3", "alarms": [], "troubles": ["slow"], "drift": None}
+    assert load("gitops.monitor").asked(found, False) == {"state": "trouble"}
 
 
 @pytest.mark.parametrize("said", HOSTILE)

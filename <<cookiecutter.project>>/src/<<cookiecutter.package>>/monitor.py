@@ -269,11 +269,18 @@ def quality(
     found |= {"clusters": int(cluster.max()) + 1, "now": now, "promised": promised}
     found["least"] = options.min_slice_rows
     found["broken"] = broken(task.metric, ends(now), promised)
-    if None in ends(now) or None in promised:
-        found["reason"] = "too few clusters for an interval"
+    effective = metrics.effective(np.bincount(cluster))
+    if effective < params.gate.min_clusters or None in ends(now):
+        found |= {"broken": False, "reason": few(effective, params.gate.min_clusters)}
+    elif None in promised:
+        found["reason"] = "nothing was promised"
     found["slices"] = by_slice(rows, champion, params)
     found["fairness"] = by_group(rows, champion, params)
     return found
+
+
+def few(effective: float, least: int) -> str:
+    return f"{effective:.1f} clusters of equal size are too few, gate.min_clusters is {least}"
 
 
 def labelled(
@@ -312,7 +319,8 @@ def broken(metric: str, now: Sequence[Any], promised: Sequence[Any]) -> bool:
 
 
 def by_slice(rows: pl.DataFrame, champion: Champion, params: Params) -> list[dict[str, Any]]:
-    """Each slice with enough rows, the interval widened for their number."""
+    """Each slice with enough rows, the interval widened for their number; it takes as many clusters
+    as in the gate to call one worse."""
     task, options = params.task, params.evaluate
     metric = metrics.named(task.kind, task.threshold)[task.metric]
     promised = {(each["slice"], each["group"]): ends(each) for each in champion.slices}
@@ -323,7 +331,8 @@ def by_slice(rows: pl.DataFrame, champion: Champion, params: Params) -> list[dic
     judged = []
     for each in found.to_dicts():
         then = promised.get((each["slice"], each["group"]), (None, None))
-        bad = broken(task.metric, ends(each), then)
+        enough = each["clusters"] >= params.gate.min_slice_clusters
+        bad = enough and broken(task.metric, ends(each), then)
         judged.append({**each, "promised": then, "broken": bad})
     return judged
 

@@ -39,8 +39,8 @@ def page(found: Facts) -> str:
     """A whole page in Markdown."""
     parts = [f"### {STATES[found['state']]}"]
     if found["alarms"]:
-        parts.append(f"{prose('; '.join(found['alarms']), 900).capitalize()}.\n\n{follows(found)}")
-    marked = [f"⚠ {prose(said)}." for said in found["troubles"]]
+        parts.append(f"{note('; '.join(found['alarms']))}\n\n{follows(found)}")
+    marked = [f"⚠ {note(said)}" for said in found["troubles"]]
     parts.append("\n".join(f"- {said}" for said in [*marked, *map(note, found["remarks"])]))
     if "rows" in found:
         parts += [facts(found), *map(str, sections(found))]
@@ -48,7 +48,8 @@ def page(found: Facts) -> str:
 
 
 def note(sentence: str) -> str:
-    return f"{prose(sentence)}."
+    """With its first letter as a sentence has it; names inside stay as they are."""
+    return f"{prose(sentence[:1].upper() + sentence[1:], 900)}."
 
 
 def follows(found: Facts) -> str:
@@ -115,7 +116,7 @@ def share(value: float | None) -> str:
 def quality(found: Facts) -> Section:
     """What labels say, where they have come."""
     if not found["rows"]:
-        return Section("Quality", "not judged", f"{note(found['reason'].capitalize())}")
+        return Section("Quality", "not judged", note(found["reason"]))
     metric, now, then = found["metric"], found["now"], found["promised"]
     digits = places(now["value"]) if metric in IN_UNITS else 3
     answer = f"{title(metric)} {number(now['value'], digits)}, {state(found)}"
