@@ -121,6 +121,44 @@ def test_a_model_is_surer_of_what_it_learned_and_that_is_no_alarm(rules: Any) ->
     assert found["alarms"] == []
 
 
+def test_a_table_without_days(rules: Any, champion: Any) -> None:
+    """Its rows are independent, as the drift of any such table."""
+    plain = msgspec.structs.replace(rules.task, time=None, cluster=None)
+    rules = msgspec.structs.replace(rules, task=plain)
+    assert look(rules, champion, served(FRESH), FRESH)["alarms"] == []
+    found = look(rules, champion, served(FRESH, x=pl.col("x") + 3), FRESH)
+    assert "what is asked has drifted as it had not before: x" in found["alarms"]
+
+
+def test_a_number_that_is_predicted(rules: Any, champion: Any) -> None:
+    """Of an error more is worse."""
+    task = msgspec.structs.replace(rules.task, kind="regression", metric="mae", target="x")
+    rules = msgspec.structs.replace(rules, task=msgspec.structs.replace(task, numeric=[]))
+    promised = {"mae": {"value": 1.0, "low": 0.8, "high": 1.2}}
+    champion = but(champion, metrics=promised, slices=[])
+    assert look(rules, champion, served(FRESH), FRESH)["alarms"] == []
+    far = FRESH.with_columns(pl.col("x") + 5)
+    (alarm,) = look(rules, champion, served(FRESH), far)["alarms"]
+    assert alarm.startswith("its mae on what it scored is 4.")
+
+
+def test_many_classes(rules: Any, champion: Any) -> None:
+    """The log has lists, the champion's scores are arrays."""
+    task = msgspec.structs.replace(rules.task, kind="multiclass")
+    rules = msgspec.structs.replace(rules, task=task)
+    chances = pl.concat_list(1 - pl.col("score"), "score")
+    trained, held = (
+        rows.with_columns(chances.list.to_array(2).alias("score"))
+        for rows in (champion.trained, champion.held)
+    )
+    champion = but(champion, trained=trained, held=held)
+    fresh = FRESH.with_columns(chances.alias("score"))
+    assert look(rules, champion, served(fresh), FRESH)["alarms"] == []
+    turned = served(fresh, score=pl.col("score").list.reverse())
+    found = look(rules, champion, turned, FRESH)
+    assert found["alarms"][0].startswith("its roc_auc on what it scored is 0.1")
+
+
 def test_a_quality_below_its_promise_is_an_alarm(rules: Any, champion: Any) -> None:
     """Overall, and by slice; the group's name, a stranger's, is in the page alone."""
     wrong = FRESH.with_columns((1 - pl.col("late")).alias("late"))
@@ -194,13 +232,18 @@ def test_late_labels_count_for_rows_that_were_scored_weeks_ago(rules: Any, champ
 
 
 def test_another_models_rows_are_counted_and_not_judged(rules: Any, champion: Any) -> None:
-    """Where the champion scored none, people have to look: no training helps."""
+    """Where the champion scored none and is no longer new, people have to look: no training
+    helps."""
     strange = served(FRESH, model=OTHER, x=pl.lit(99.0))
     both = look(rules, champion, pl.concat([strange, served(FRESH)]))
     assert both["alarms"] == both["troubles"] == []
     assert both["models"] == [{"version": "v3", "md5": OTHER, "rows": FRESH.height}]
-    alone = look(rules, champion, strange)
-    assert alone["alarms"] == [] and "was scored by the champion, v3" in alone["troubles"][0]
+    assert look(rules, champion, strange)["troubles"] == []
+    fresh = but(champion, since=NOW - timedelta(hours=20))
+    assert look(rules, fresh, strange)["troubles"] == []
+    known = but(champion, since=NOW - timedelta(days=3))
+    alone = look(rules, known, strange)
+    assert alone["alarms"] == [] and "the champion, v3, scored nothing" in alone["troubles"][0]
 
 
 def test_a_key_that_came_again_counts_once(rules: Any, champion: Any) -> None:
@@ -362,6 +405,11 @@ def test_a_folder_gets_what_it_lacks_and_gives_what_is_new_enough(
     since = datetime.now(UTC) - timedelta(days=7)
     log.fetch(root, params.store, rules, since, tmp_path / "taken")
     assert [file.name for file in (tmp_path / "taken").iterdir()] == [new]
+
+
+def test_a_name_that_is_no_time_is_older_than_everything() -> None:
+    names = ["20261340T990000.000000Z-00000000.parquet", "../x.parquet"]
+    assert log.since(names, NOW) == []
 
 
 def test_a_folder_that_is_not_there_has_no_files(params: Any, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class Champion:
         trained: the rows that it was trained on, with its scores; `held` those held out.
         metrics: its reports/metrics.json.
         slices: its headline metric by slice: slice, group, low and high of each.
+        since: when it came into production; None where it never did.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Champion:
     held: pl.DataFrame
     metrics: Mapping[str, Any]
     slices: Sequence[Mapping[str, Any]]
+    since: datetime | None = None
 
 
 class Log(NamedTuple):
@@ -135,6 +137,7 @@ def judge(
         "repeated": int((window[MODEL] == champion.md5).sum()) - mine.height,
         "volume": volume(log.rows[TIME], now, params),
         "models": models(window, champion.md5),
+        "late": late(window, champion),
         "latency": latency(window.filter(pl.col(MODEL) == champion.md5)),
         "missing": missing(mine, champion.trained, params.task),
         "drift": moved(mine, champion, params) if mine.height else None,
@@ -173,6 +176,14 @@ def models(window: pl.DataFrame, md5: str) -> list[dict[str, Any]]:
         {"version": clean(version or ""), "md5": clean(model, 32), "rows": rows}
         for version, model, rows in others.sort("len", MODEL, VERSION, descending=True).iter_rows()
     ]
+
+
+def late(window: pl.DataFrame, champion: Champion) -> int:
+    """Rows that others scored when the champion had been in production for a day."""
+    if champion.since is None:
+        return 0
+    after = pl.col(TIME) > champion.since + timedelta(days=1)
+    return window.filter(after & (pl.col(MODEL) != champion.md5)).height
 
 
 def latency(rows: pl.DataFrame) -> dict[str, Any] | None:
@@ -275,7 +286,7 @@ def quality(
     elif None in promised:
         found["reason"] = "nothing was promised"
     found["slices"] = by_slice(rows, champion, params)
-    found["fairness"] = by_group(rows, champion, params)
+    found["fairness"] = by_group(rows, champion, params, effective >= params.gate.min_clusters)
     return found
 
 
@@ -337,8 +348,14 @@ def by_slice(rows: pl.DataFrame, champion: Champion, params: Params) -> list[dic
     return judged
 
 
-def by_group(rows: pl.DataFrame, champion: Champion, params: Params) -> list[dict[str, Any]]:
-    """Fairness over the sensitive columns, each gap beside the one that was promised."""
+def by_group(
+    rows: pl.DataFrame, champion: Champion, params: Params, sure: bool
+) -> list[dict[str, Any]]:
+    """Fairness over the sensitive columns, each gap beside the one that was promised.
+
+    Args:
+        sure: whether there are clusters enough to call one wider.
+    """
     if not params.evaluate.sensitive:
         return []
     found = fairness.measure(rows, params)
@@ -350,7 +367,7 @@ def by_group(rows: pl.DataFrame, champion: Champion, params: Params) -> list[dic
     for one in found:
         for gap in one["gaps"]:
             then = before.get((one["column"], gap["name"]), (None, None))
-            gap |= {"promised": then, "broken": wider(gap, then)}
+            gap |= {"promised": then, "broken": sure and wider(gap, then)}
     return found
 
 
@@ -421,10 +438,10 @@ def troubles(found: Mapping[str, Any], champion: Champion, params: Params) -> li
             f"nineteen in twenty requests took up to {took['p95_ms']:.0f} ms, and "
             f"{rules.latency_ms:g} are allowed"
         )
-    if found["models"] and not found["rows"]:
+    if found["late"] and not found["rows"]:
         said.append(
-            f"none of {now:,} rows was scored by the champion, {champion.name}: take it up where "
-            "models are served"
+            f"the champion, {champion.name}, scored nothing, and others {found['late']:,} rows "
+            "since it is in production for a day: take it up where models are served"
         )
     if names := found["unread"]:
         said.append(f"{len(names):,} files of the log cannot be read, first {names[0]}")

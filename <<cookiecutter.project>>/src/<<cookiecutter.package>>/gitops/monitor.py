@@ -53,6 +53,8 @@ def look(values: Params, root: Path) -> dict[str, Any]:
     side = side if side.trained else main
     if not side.trained:
         return told("no model", "main has no model yet, so nothing is served")
+    if (kind := side.params()["task"]["kind"]) != values.task.kind:
+        return told("unjudged", f"the champion is for a {kind} task, main is for another one")
     rules, now = values.monitor, datetime.now(UTC)
     oldest = now - timedelta(rules.window_days + rules.past_days)
     with tempfile.TemporaryDirectory(prefix="monitor-") as name:
@@ -106,13 +108,15 @@ def obtained(values: Params, side: Side, scratch: Path) -> Champion:
     promised: list[dict[str, Any]] = [
         {**each, "low": number(each["low"]), "high": number(each["high"])} for each in slices
     ]
+    name, begun = called(side)
     return Champion(
-        name=called(side),
+        name=name,
         md5=side.digest(MODEL),
         trained=scored(TRAIN),
         held=scored(HOLDOUT),
         metrics=side.json(METRICS),
         slices=promised,
+        since=begun,
     )
 
 
@@ -120,11 +124,12 @@ def number(text: str) -> float | None:
     return float(text) if text else None
 
 
-def called(side: Side) -> str:
-    """Such as v3; where nothing is in production, what is watched in its place."""
+def called(side: Side) -> tuple[str, datetime | None]:
+    """Such as v3, and since when; where nothing is in production, what is watched in its place."""
     if side.name == "main":
-        return "the model of main (nothing is in production)"
-    return f"v{releases(str(side.commit), side.root)[-1].number}"
+        return "the model of main (nothing is in production)", None
+    release = releases(str(side.commit), side.root)[-1]
+    return f"v{release.number}", datetime.fromisoformat(release.when)
 
 
 def labelled(values: Params, root: Path, folder: Path) -> tuple[pl.DataFrame | None, str]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ..errors import ProjectError
 from ..params import Monitor
 from ..params import Store as Place
-from .gitref import Git, Store, Tip, workshop
+from .gitref import Git, GitFailed, Store, Tip, workshop
 from .objects import MIB, folded, write_chunks
 from .store import ATTEMPTS, configuration, is_git
 
@@ -69,17 +69,28 @@ def since(names: Iterable[str], oldest: datetime) -> list[str]:
 def when(name: str) -> datetime:
     """The time of the first row of a file of the log."""
     found = NAME.fullmatch(name)
-    time = found[1] if found else "00010101T000000.000000"
-    return datetime.strptime(time, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+    try:
+        time = datetime.strptime(found[1] if found else "", "%Y%m%dT%H%M%S.%f")
+    except ValueError:  # it looks like a time, and is none: such a file is too old for everything
+        time = datetime.min
+    return time.replace(tzinfo=UTC)
 
 
 @contextmanager
 def shelf(root: Path, place: Place, rules: Monitor) -> Iterator[Shelf]:
-    """The place that `monitor.log` names."""
+    """The place that `monitor.log` names.
+
+    Raises:
+        ProjectError: it cannot be reached.
+    """
     settings = configuration(root)
     if rules.log == "store" and is_git(settings):
         with workshop(root) as folder:
-            yield Branchless(Git(root, folder, place.remote), rules.keep_days, place.limit_mib)
+            git = Git(root, folder, place.remote)
+            try:
+                yield Branchless(git, rules.keep_days, place.limit_mib)
+            except GitFailed as error:
+                raise ProjectError(f"Git failed on {REF}: {folded(error)[:300]}") from None
     else:
         yield Files(root, settings, rules.log)
 
