@@ -21,31 +21,32 @@ LISTED = """
 .github/actions/setup/action.yml .github/cml/package-lock.json .github/cml/package.json
 .github/dependabot.yml .github/preview/package-lock.json .github/preview/package.json
 .github/rulesets/main.json .github/rulesets/release.json .github/workflows/ci.yml
-.github/workflows/model.yml .github/workflows/pages.yml .github/workflows/promote.yml
-.github/workflows/release.yml .github/workflows/retrain.yml .github/workflows/track.yml
-.gitignore .pre-commit-config.yaml LICENSE Makefile README.md data/.gitignore dvc.yaml
-models/.gitignore params.yaml pyproject.toml requirements/bootstrap.lock requirements/data.lock
-requirements/dev.lock requirements/drift.lock requirements/pipeline.lock
+.github/workflows/model.yml .github/workflows/monitor.yml .github/workflows/pages.yml
+.github/workflows/promote.yml .github/workflows/release.yml .github/workflows/retrain.yml
+.github/workflows/track.yml .gitignore .pre-commit-config.yaml LICENSE Makefile README.md
+data/.gitignore dvc.yaml models/.gitignore params.yaml pyproject.toml requirements/bootstrap.lock
+requirements/data.lock requirements/dev.lock requirements/drift.lock requirements/pipeline.lock
 requirements/preview.lock requirements/tracking.lock requirements/train.lock
 requirements/xgboost.lock src/PACKAGE/__init__.py src/PACKAGE/__main__.py src/PACKAGE/answers.py
 src/PACKAGE/batches.py src/PACKAGE/bins.py src/PACKAGE/cli.py src/PACKAGE/clusters.py
 src/PACKAGE/compare.py src/PACKAGE/contract.py src/PACKAGE/decide.py src/PACKAGE/drift.py
 src/PACKAGE/errors.py src/PACKAGE/evaluate.py src/PACKAGE/fairness.py src/PACKAGE/gate.py
 src/PACKAGE/gitops/__init__.py src/PACKAGE/gitops/__main__.py src/PACKAGE/gitops/accept.py
-src/PACKAGE/gitops/announce.py src/PACKAGE/gitops/audit.py src/PACKAGE/gitops/branches.py
-src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/delivery.py src/PACKAGE/gitops/drifted.py
-src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py src/PACKAGE/gitops/history.py
-src/PACKAGE/gitops/incident.py src/PACKAGE/gitops/laptop.py src/PACKAGE/gitops/leave.py
-src/PACKAGE/gitops/lock.py src/PACKAGE/gitops/models.py src/PACKAGE/gitops/night.py
-src/PACKAGE/gitops/notes.py src/PACKAGE/gitops/operations.py src/PACKAGE/gitops/pages.py
-src/PACKAGE/gitops/problem.py src/PACKAGE/gitops/production.py src/PACKAGE/gitops/projection.py
-src/PACKAGE/gitops/promotion.py src/PACKAGE/gitops/propose.py src/PACKAGE/gitops/publish.py
-src/PACKAGE/gitops/pulls.py src/PACKAGE/gitops/retraining.py src/PACKAGE/gitops/review.py
-src/PACKAGE/gitops/rulesets.py src/PACKAGE/gitops/settings.py src/PACKAGE/gitops/shadow.py
-src/PACKAGE/gitops/side.py src/PACKAGE/gitops/site.py src/PACKAGE/gitops/stale.py
-src/PACKAGE/gitops/staleness.py src/PACKAGE/gitops/start.py src/PACKAGE/gitops/supply.py
-src/PACKAGE/gitops/verify.py src/PACKAGE/ingest.py src/PACKAGE/keys.py src/PACKAGE/logbook.py
-src/PACKAGE/metrics.py src/PACKAGE/model.py src/PACKAGE/page/__init__.py
+src/PACKAGE/gitops/alarm.py src/PACKAGE/gitops/announce.py src/PACKAGE/gitops/audit.py
+src/PACKAGE/gitops/branches.py src/PACKAGE/gitops/conclude.py src/PACKAGE/gitops/delivery.py
+src/PACKAGE/gitops/drifted.py src/PACKAGE/gitops/github.py src/PACKAGE/gitops/handoff.py
+src/PACKAGE/gitops/history.py src/PACKAGE/gitops/incident.py src/PACKAGE/gitops/laptop.py
+src/PACKAGE/gitops/leave.py src/PACKAGE/gitops/lock.py src/PACKAGE/gitops/models.py
+src/PACKAGE/gitops/monitor.py src/PACKAGE/gitops/night.py src/PACKAGE/gitops/notes.py
+src/PACKAGE/gitops/operations.py src/PACKAGE/gitops/pages.py src/PACKAGE/gitops/problem.py
+src/PACKAGE/gitops/production.py src/PACKAGE/gitops/projection.py src/PACKAGE/gitops/promotion.py
+src/PACKAGE/gitops/propose.py src/PACKAGE/gitops/publish.py src/PACKAGE/gitops/pulls.py
+src/PACKAGE/gitops/retraining.py src/PACKAGE/gitops/review.py src/PACKAGE/gitops/rulesets.py
+src/PACKAGE/gitops/settings.py src/PACKAGE/gitops/shadow.py src/PACKAGE/gitops/side.py
+src/PACKAGE/gitops/site.py src/PACKAGE/gitops/stale.py src/PACKAGE/gitops/staleness.py
+src/PACKAGE/gitops/start.py src/PACKAGE/gitops/supply.py src/PACKAGE/gitops/verify.py
+src/PACKAGE/ingest.py src/PACKAGE/keys.py src/PACKAGE/logbook.py src/PACKAGE/metrics.py
+src/PACKAGE/model.py src/PACKAGE/monitor.py src/PACKAGE/page/__init__.py
 src/PACKAGE/page/cards.py src/PACKAGE/page/document.py src/PACKAGE/page/draw.py
 src/PACKAGE/page/ledger.py src/PACKAGE/page/progress.py src/PACKAGE/page/staleness.py
 src/PACKAGE/page/timeline.py src/PACKAGE/paired.py src/PACKAGE/params.py src/PACKAGE/payload.py
@@ -57,22 +58,24 @@ src/PACKAGE/reporting/cost.py src/PACKAGE/reporting/datasheet.py
 src/PACKAGE/reporting/distribution.py src/PACKAGE/reporting/drift.py
 src/PACKAGE/reporting/drift_html.py src/PACKAGE/reporting/facts.py
 src/PACKAGE/reporting/fairness.py src/PACKAGE/reporting/groups.py
-src/PACKAGE/reporting/preview.py src/PACKAGE/reporting/problem.py
-src/PACKAGE/reporting/provenance.py src/PACKAGE/reporting/purpose.py
-src/PACKAGE/reporting/report.py src/PACKAGE/reporting/sections.py src/PACKAGE/reporting/shadow.py
-src/PACKAGE/reporting/sides.py src/PACKAGE/reporting/slices.py src/PACKAGE/reporting/staleness.py
+src/PACKAGE/reporting/monitor.py src/PACKAGE/reporting/preview.py
+src/PACKAGE/reporting/problem.py src/PACKAGE/reporting/provenance.py
+src/PACKAGE/reporting/purpose.py src/PACKAGE/reporting/report.py
+src/PACKAGE/reporting/sections.py src/PACKAGE/reporting/shadow.py src/PACKAGE/reporting/sides.py
+src/PACKAGE/reporting/slices.py src/PACKAGE/reporting/staleness.py
 src/PACKAGE/reporting/tables.py src/PACKAGE/reporting/versus.py src/PACKAGE/reporting/wording.py
 src/PACKAGE/sample.py src/PACKAGE/schema.py src/PACKAGE/serve.py src/PACKAGE/shadow.py
 src/PACKAGE/shelf.py src/PACKAGE/split.py src/PACKAGE/staleness.py
-src/PACKAGE/storage/__init__.py src/PACKAGE/storage/gitref.py src/PACKAGE/storage/objects.py
-src/PACKAGE/storage/store.py src/PACKAGE/text.py src/PACKAGE/track.py src/PACKAGE/train.py
-src/PACKAGE/validate.py tests/conftest.py tests/histories.py tests/sample/2013-01.parquet
-tests/sample/2013-02.parquet tests/sample/2013-03.parquet tests/sample/2013-04.parquet
-tests/sample/2013-05.parquet tests/sample/2013-06.parquet tests/situations.py tests/test_audit.py
-tests/test_card.py tests/test_cli.py tests/test_compare.py tests/test_comparison_report.py
-tests/test_datasheet.py tests/test_decide.py tests/test_drift.py tests/test_evaluate.py
-tests/test_fairness.py tests/test_gate.py tests/test_history.py tests/test_ingest.py
-tests/test_leave.py tests/test_model.py tests/test_night.py tests/test_notes.py
+src/PACKAGE/storage/__init__.py src/PACKAGE/storage/gitref.py src/PACKAGE/storage/log.py
+src/PACKAGE/storage/objects.py src/PACKAGE/storage/store.py src/PACKAGE/text.py
+src/PACKAGE/track.py src/PACKAGE/train.py src/PACKAGE/validate.py tests/conftest.py
+tests/histories.py tests/sample/2013-01.parquet tests/sample/2013-02.parquet
+tests/sample/2013-03.parquet tests/sample/2013-04.parquet tests/sample/2013-05.parquet
+tests/sample/2013-06.parquet tests/situations.py tests/test_audit.py tests/test_card.py
+tests/test_cli.py tests/test_compare.py tests/test_comparison_report.py tests/test_datasheet.py
+tests/test_decide.py tests/test_drift.py tests/test_evaluate.py tests/test_fairness.py
+tests/test_gate.py tests/test_history.py tests/test_ingest.py tests/test_leave.py
+tests/test_model.py tests/test_monitor.py tests/test_night.py tests/test_notes.py
 tests/test_operations.py tests/test_params.py tests/test_predict.py tests/test_projection.py
 tests/test_promotion.py tests/test_report.py tests/test_serve.py tests/test_shadow.py
 tests/test_site.py tests/test_split.py tests/test_staleness.py tests/test_train.py
@@ -220,8 +223,11 @@ def test_another_python_takes_the_place_of_one_that_is_not_there(
 
 
 def test_the_nightly_time_is_the_schedule(bake: Bake) -> None:
-    workflow = bake(nightly_time="22:05").read(".github/workflows/retrain.yml")
-    assert '    - cron: "5 22 * * *" # UTC\n' in workflow
+    """And monitoring has its own, twelve hours away."""
+    project = bake(nightly_time="22:05")
+    for name, time in (("retrain", "5 22"), ("monitor", "5 10")):
+        workflow = project.read(f".github/workflows/{name}.yml")
+        assert f'    - cron: "{time} * * *" # UTC\n' in workflow
 
 
 def test_telemetry_is_off(bake: Bake) -> None:

@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ MAKE_CONTAINER = """
 import sys
 from azure.storage.blob import BlobServiceClient
 BlobServiceClient.from_connection_string(sys.argv[1]).create_container(sys.argv[2])
+"""
+
+TAKE = """
+from datetime import UTC, datetime
+from pathlib import Path
+from flight_delays import params
+from flight_delays.storage import log
+values = params.load()
+log.fetch(Path(), values.store, values.monitor, datetime(2026, 1, 1, tzinfo=UTC), Path("taken"))
 """
 
 
@@ -207,6 +217,18 @@ def test_a_project_pushes_to_its_bucket_and_a_clone_pulls(
         assert second.read("extra/one.csv") == "a,b\n1,2\n"
         assert len(second.read("extra/in/two.bin")) == 3_000_000
         assert second.run("git", "status", "--porcelain").stdout == ""
+        prediction_log(first)
+
+
+def prediction_log(project: BakedProject) -> None:
+    """It goes beside the objects, where monitoring finds it; a second time nothing is to do."""
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-0a1b2c3d.parquet"
+    project.write(f"predictions/{name}", "rows")
+    assert "1 files added" in project.make("log").stdout
+    assert "nothing to add" in project.make("log").stdout
+    project.write("taken/.keep", "")
+    project.run(".venv/bin/python", "-c", TAKE)
+    assert project.read(f"taken/{name}") == "rows"
 
 
 def test_a_bucket_that_is_not_there_ends_with_one_sentence(

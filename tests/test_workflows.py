@@ -199,6 +199,7 @@ SECRETS = {
     ("model.yml", "publish", "APP_PRIVATE_KEY"),  # it pushes, and runs the default branch's code
     ("promote.yml", "open", "APP_PRIVATE_KEY"),  # as publish
     ("retrain.yml", "look", "SOURCE_TOKEN"),  # it ingests
+    ("monitor.yml", "look", "SOURCE_TOKEN"),  # it asks the source for labels
     ("release.yml", "reconcile", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
     ("track.yml", "track", "MLFLOW_TRACKING_TOKEN"),  # it runs what was merged
 }

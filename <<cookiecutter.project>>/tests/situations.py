@@ -84,6 +84,14 @@ SETTINGS: dict[str, Any] = {
         "rows": 500_000,
         "seed": 0,
     },
+    "monitor": {
+        "log": "store",
+        "window_days": 7,
+        "past_days": 60,
+        "keep_days": 200,
+        "min_volume": 0.5,
+        "latency_ms": None,
+    },
     "store": {"remote": "origin", "ref": "refs/dvc/store", "limit_mib": 100},
     "card": {
         "purpose": "Ranks flights by risk.",

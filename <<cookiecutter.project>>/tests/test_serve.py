@@ -86,10 +86,13 @@ def test_an_answer_is_what_batch_scoring_writes(
 def test_what_is_logged_is_what_batch_scoring_logs(
     champion: Any, held: pl.DataFrame, scored: pl.DataFrame, shape: Any, kind: str
 ) -> None:
-    """The same columns of the same types, and the whole row."""
+    """The same columns of the same types, and the whole row; the time that a request took is
+    known of requests alone."""
     _, answer, (entries,) = ask(champion, shape(held), kind)
+    own = "scored_at", "latency_ms"
     assert entries.schema == scored.schema
-    assert entries.drop("scored_at").equals(scored.drop("scored_at"))
+    assert entries.drop(own).equals(scored.drop(own))
+    assert entries["latency_ms"].n_unique() == 1 and entries["latency_ms"][0] > 0
     said = {row["scored_at"] for row in answer["predictions"]}
     assert said == {entries["scored_at"][0].strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
 

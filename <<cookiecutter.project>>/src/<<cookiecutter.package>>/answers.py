@@ -1,5 +1,6 @@
 """What the champion answers to a request: the rows that batch scoring would write, or why not."""
 
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,9 @@ class Champion:
     contracts: dict[bool, pa.DataFrameSchema]
 
     def answer(self, content: bytes, kind: str, log: Logbook) -> Answer:
-        """Score a request's rows, and log them; 400 where one of them breaks the contract."""
+        """Score a request's rows, and log them with the milliseconds that they took; 400 where one
+        of them breaks the contract."""
+        started = time.perf_counter()
         try:
             rows = self.rows(content, kind)
         except ProjectError as error:
@@ -52,7 +55,8 @@ class Champion:
         identity = replace(self.identity, scored_at=datetime.now(UTC))
         scores = pl.Series("score", model_file.score(self.pipeline, rows, self.task))
         entries = predict.entries(rows, scores, self.task.key)
-        log.add(entries.select("key", "score", *identity.columns(), "row"))
+        took = predict.latency(1000 * (time.perf_counter() - started))
+        log.add(entries.select("key", "score", *identity.columns(), took, "row"))
         own = pl.col("key").alias(self.task.key)
         found = entries.select(own, "score", *identity.columns(text=True))
         return 200, msgspec.json.encode({"predictions": found.to_dicts()})

@@ -47,7 +47,7 @@ class Logbook:
         self.writer.start()
 
     def add(self, entries: pl.DataFrame) -> None:
-        """Take rows over: key, score, model_version, model_md5, scored_at, row."""
+        """Take rows over: key, score, model_version, model_md5, scored_at, latency_ms, row."""
         with self.changed:
             self.waiting.append(entries)
             self.rows += entries.height

@@ -135,6 +135,17 @@ class Drift(Strict, frozen=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 
 
+class Monitor(Strict, frozen=True):
+    """What is watched of the prediction log."""
+
+    log: Name
+    window_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+    past_days: Annotated[int, msgspec.Meta(ge=0, le=3660)]
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=36600)]
+    min_volume: Share | None
+    latency_ms: Above | None
+
+
 class Store(Strict, frozen=True):
     remote: Name
     ref: Annotated[str, msgspec.Meta(pattern=r"^refs/[\w.-]+(/[\w.-]+)+$")]
@@ -166,6 +177,7 @@ class Params(Strict, frozen=True):
     promotion: dict[str, Any]
     retrain: Retrain
     drift: Drift
+    monitor: Monitor
     store: Store
     card: Card
 

@@ -60,7 +60,8 @@ def run(params: Params, model: Path, lock: Path, input: Path, output: Path, log:
     Args:
         input: a .csv or .parquet file, or a folder of them.
         log: a folder; each call adds one Parquet file with what monitoring needs: key, score,
-            model_version, model_md5, scored_at, and the whole row as the struct `row`.
+            model_version, model_md5, scored_at, latency_ms (null: no request was waiting), and the
+            whole row as the struct `row`.
 
     Raises:
         ProjectError: a format is unknown, a file breaks the contract as a whole, no row keeps it,
@@ -233,7 +234,7 @@ def set_aside(made: Shelf, rejects: Path) -> None:
 def remember(made: Shelf, identity: Identity, output: Path, log: Path) -> None:
     """Add a file to the log, whose name begins with the time. One that is not complete is hidden,
     and the next run for the same output overwrites it."""
-    entry = [pl.col("key", "score"), *identity.columns(), pl.col("row")]
+    entry = [pl.col("key", "score"), *identity.columns(), latency(None), pl.col("row")]
     log.mkdir(parents=True, exist_ok=True)
     name = sha256(os.fsencode(output.absolute())).hexdigest()[:16]
     part = log.absolute() / f".{name}.part"
@@ -243,6 +244,11 @@ def remember(made: Shelf, identity: Identity, output: Path, log: Path) -> None:
         os.replace(part, log / f"{time}-{uuid4().hex[:8]}.parquet")
     finally:
         part.unlink(missing_ok=True)
+
+
+def latency(milliseconds: float | None) -> pl.Expr:
+    """The log's column of what a request took; of a batch nothing is known."""
+    return pl.lit(milliseconds, dtype=pl.Float64).alias("latency_ms")
 
 
 def publish(made: Shelf, identity: Identity, key: str, output: Path) -> None:

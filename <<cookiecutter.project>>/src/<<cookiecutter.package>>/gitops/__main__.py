@@ -44,6 +44,9 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
     "drifted": ("hand on what a night's picture is drawn from", ["night", "folder"]),
     "start": ("start what a night decided", ["folder", "commit"]),
     "tell": ("end a night: the issue, the schedule", ["results", "folder", "report"]),
+    "log": ("bring the prediction log to where it is watched", ["folder"]),
+    "monitor": ("hold the prediction log against the champion", ["output", "page"]),
+    "alarm": ("ask for a night where monitoring found a reason", ["found"]),
     "propose": (
         "open the pull request of a better model",
         ["comparison", "report", "branch"],
@@ -242,6 +245,26 @@ def tell(results: str, folder: str, report: str) -> None:
     from . import incident
 
     incident.run(results, Path(folder), Path(report))
+
+
+def log(folder: str) -> None:
+    from ..storage import log
+
+    values = params()
+    log.ship(Path.cwd(), Path(folder), values.store, values.monitor)
+
+
+def monitor(output: str, page: str) -> None:
+    from . import conclude, monitor
+
+    alarm = monitor.run(params(), Path.cwd(), Path(output), Path(page))
+    conclude.output("alarm", str(alarm).lower())
+
+
+def alarm(found: str) -> None:
+    from . import alarm
+
+    alarm.run(Path(found))
 
 
 def propose(comparison: str, report: str, branch: str) -> None:

@@ -33,7 +33,8 @@ from ..split import labelled
 from ..staleness import Decay, Score, decay
 from ..text import logged, prose, span, table
 from . import production, staleness, supply
-from .lock import asks
+from .alarm import MONITORED
+from .lock import LOCK, asks, digest
 from .side import HOLDOUT, METRICS, MODEL, TRAIN, Side
 from .start import RECORD
 
@@ -313,6 +314,8 @@ def write(values: Params, root: Path, folder: Path, night: Night) -> None:
     record.parent.mkdir(parents=True)
     shutil.copyfile(root / PARAMS, folder / FILES / PARAMS)
     facts: dict[str, Any] = {"until": str(night.until or ""), "reasons": night.decision.reasons}
+    facts |= {"data": digest((root / LOCK).read_bytes(), VALID.as_posix())}
+    facts |= {"monitored": night.found.forced.startswith(MONITORED)}
     facts |= {"drift": night.drift, "staleness": [score._asdict() for score in night.aged]}
     facts |= {"metric": values.task.metric, "margin": values.gate.margin}
     facts |= {"decay": night.decay._asdict() if night.decay else None}

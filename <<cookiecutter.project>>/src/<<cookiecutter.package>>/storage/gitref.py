@@ -264,6 +264,8 @@ class Tip(NamedTuple):
 class Store:
     """The store's ref on the remote."""
 
+    folder, entry = "files/md5/", ENTRY
+
     def __init__(self, git: Git, ref: str) -> None:
         self.git, self.ref = git, ref
         try:
@@ -287,8 +289,8 @@ class Store:
                 return Tip(None, {})
             raise self._unreadable(error) from None
         commit = self.git.run("rev-parse", THEIRS).strip()
-        entries = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, "files/md5/")
-        found = (ENTRY.fullmatch(entry) for entry in entries.split("\0"))
+        entries = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, self.folder)
+        found = (self.entry.fullmatch(entry) for entry in entries.split("\0"))
         return Tip(commit, {entry[2] + entry[3]: entry[1] for entry in found if entry})
 
     def _fetch(self, *options: str, refspecs: Sequence[str] = (), stdin: str = "") -> None:
@@ -376,14 +378,14 @@ class Store:
         if process.returncode:
             raise ProjectError("git fast-import failed, as said above: is the disk full?")
 
-    def send(self, commit: str, tip: Tip) -> str:
+    def send(self, commit: str, tip: Tip, *more: str) -> str:
         """Push the commit; what Git says when another push was first, and nothing otherwise.
 
         Raises:
             ProjectError: the remote refuses, or cannot be reached.
         """
         target = f"{commit}:{self.ref}"
-        options = ["--porcelain", "--progress", "--no-thin"]
+        options = ["--porcelain", "--progress", "--no-thin", *more]
         try:
             self.git.run_shown("push", *options, "--", self.git.remote, target)
         except GitFailed as error:
