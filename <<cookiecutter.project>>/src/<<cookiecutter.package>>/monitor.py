@@ -207,44 +207,23 @@ def share(values: pl.Series) -> float | None:
 
 
 def moved(rows: pl.DataFrame, champion: Champion, params: Params) -> dict[str, Any]:
-    """The drift of the champion's inputs and of its predictions, each with half of the chance of a
-    false alarm."""
+    """The drift of the champion's inputs and of its predictions."""
     task = params.task
-    rules = msgspec.structs.replace(params.drift, alarm=params.drift.alarm / 2)
     current = rows.with_columns(pl.col(VALUE).alias(drift.SCORE))
     past = None
     if task.cluster and task.cluster in current.columns:
         known = pl.concat([champion.trained, champion.held], how="diagonal_relaxed")
         past = windows(known, task.cluster, count(current, task.cluster))
-    inputs, predictions = (
-        drift.drift(
-            reference,
-            current,
-            cluster=task.cluster,
-            roles=drift.roles_of(task, names, task.cluster),
-            rules=rules,
-            history=history,
-            schema=SCHEMA,
-        )
-        for reference, names, history in (
-            (champion.trained, task.features, past),
-            (champion.held, [drift.SCORE], None),
-        )
+    return drift.drift(
+        champion.trained,
+        current,
+        unseen=champion.held,
+        cluster=task.cluster,
+        roles=drift.roles_of(task, [*task.features, drift.SCORE], task.cluster),
+        rules=params.drift,
+        history=past,
+        schema=SCHEMA,
     )
-    return joined(inputs, predictions)
-
-
-def joined(inputs: dict[str, Any], predictions: dict[str, Any]) -> dict[str, Any]:
-    """Both as one result of `drift`: what is said of the tables is said of the inputs'."""
-    role = {"prediction": predictions["roles"]["prediction"]}
-    both = (inputs, predictions)
-    return inputs | {
-        "columns": inputs["columns"] | predictions["columns"],
-        "roles": inputs["roles"] | role,
-        "alarm": any(each["alarm"] for each in both),
-        "new": None if inputs["new"] is None else any(bool(each["new"]) for each in both),
-        "held": predictions["rows"]["reference"],
-    }
 
 
 def count(rows: pl.DataFrame, cluster: str) -> int:

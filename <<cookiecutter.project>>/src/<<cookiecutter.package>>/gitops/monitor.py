@@ -20,7 +20,7 @@ from .alarm import MONITORED
 from .history import releases
 from .lock import asks
 from .side import HOLDOUT, METRICS, MODEL, TRAIN, Side
-from .staleness import features
+from .staleness import task_of
 
 SLICES = "reports/plots/slices.csv"
 BEGIN = "`make predict` and `make serve` write it, `make log` brings it there"
@@ -77,8 +77,7 @@ def told(state: str, sentence: str) -> dict[str, Any]:
 
 def of_its_time(values: Params, side: Side) -> Params:
     """The parameters, with the columns that the champion was made for."""
-    task = msgspec.structs.replace(values.task, **features(side.params()))
-    return msgspec.structs.replace(values, task=task)
+    return msgspec.structs.replace(values, task=task_of(values.task, side.params()))
 
 
 def judged(

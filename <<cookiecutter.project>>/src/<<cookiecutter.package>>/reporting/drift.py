@@ -208,7 +208,8 @@ def kinds(found: dict[str, Any]) -> list[str]:
     """Input, target, prediction and quality, each with what was found."""
     if not found["judged"]:
         return []
-    said = [f"- {name}: {of_role(found, role)}" for role, name in KINDS.items()]
+    told = ((role, name) for role, name in KINDS.items() if role in found["roles"])
+    said = [f"- {name}: {of_role(found, role)}" for role, name in told]
     return ["\n".join([*said, *kept(found.get("quality"))])]
 
 

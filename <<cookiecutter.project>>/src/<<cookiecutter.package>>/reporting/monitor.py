@@ -86,9 +86,10 @@ def sections(found: Facts) -> list[Section]:
 
 def served(found: Facts) -> Section:
     """Drift without the roles that are no drift here: labels are judged as quality."""
-    silent = {role: found["roles"][role] | {"reason": None} for role in ("target", "quality")}
-    drawn = drifting.section(found | {"roles": found["roles"] | silent})
-    held = f"<sub>The predictions are held against those on the {found['held']:,} rows that were "
+    roles = {role: found["roles"][role] for role in ("feature", "prediction")}
+    drawn = drifting.section(found | {"roles": roles})
+    rows = found["rows"]["unseen"]
+    held = f"<sub>The predictions are held against those on the {rows:,} rows that were "
     held += "held out from the training: of rows that it learned a model is surer.</sub>"
     return Section(drawn.title, drawn.answer, f"{drawn.body}\n\n{held}")
 
