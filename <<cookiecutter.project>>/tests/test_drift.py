@@ -377,7 +377,7 @@ def test_the_page_names_inputs_target_predictions_and_quality() -> None:
     assert "- Inputs: 1 of 4 changed, 1 by more than in earlier windows.\n" in told
     assert "- Target: no drift.\n- Predictions: no drift.\n" in told
     assert "- Errors of the predictions: no drift.\n" in told
-    assert "- Quality: less than promised, `roc_auc` 0.600 to 0.640 on the new rows " in told
+    assert "- Quality: less than promised, ROC AUC 0.600 to 0.640 on the new rows " in told
 
 
 def test_labels_that_are_not_there_yet_are_no_drift() -> None:

@@ -19,6 +19,7 @@ from ..text import (
     tag,
     verbatim,
 )
+from .wording import title
 
 Column = dict[str, Any]
 
@@ -237,7 +238,7 @@ def kept(quality: dict[str, Any] | None) -> list[str]:
         return []
     word = "less than promised" if quality["broken"] else "as promised"
     return [
-        f"- Quality: {word}, {code(quality['metric'])} {span(*quality['now'])} on the new rows "
+        f"- Quality: {word}, {title(quality['metric'])} {span(*quality['now'])} on the new rows "
         f"against {span(*quality['promised'])}."
     ]
 
