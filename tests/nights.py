@@ -23,10 +23,14 @@ class Night:
         return self.look.summary.get("look", "")
 
 
-def night(team: Team, until: str = "", force: str = "", at_once: int = 1) -> Night:
-    """The schedule's time comes; with an input, somebody starts the workflow."""
+def night(team: Team, until: str = "", force: str = "", at_once: int = 1, event: str = "") -> Night:
+    """The schedule's time comes; with an input somebody starts the workflow, by an event a system
+    that knows of new data or of drift."""
     started = time.monotonic()
-    if until or force:
+    if event:
+        payload = {"until": until, "reason": force}
+        team.hub.repository_dispatch(event, payload, by=team.person)
+    elif until or force:
         inputs = {"until": until, "force": force}
         team.hub.dispatch("retrain.yml", "main", inputs, by=team.person)
     else:

@@ -83,7 +83,8 @@ def test_a_model_that_the_gate_blocks_is_in_the_issue_and_in_no_pull_request(tea
         pull.close(team.person)
     change_main(team, floors="{roc_auc: 0.99}")
     team.hub.run()
-    found = night(team)
+    found = night(team, event="drift", force="the vendor changed a sensor")
+    assert "it was asked for: the vendor changed a sensor" in found.summary
     assert found.model and found.model.conclusion == "failure", said(found.look)
     assert not proposals(team)
     told = texts([issue for issue in issues(team) if issue.state == "open"][-1])
@@ -102,7 +103,7 @@ def test_an_api_that_refuses_the_issue_leaves_a_red_job(team: Team) -> None:
 
 
 def test_another_night_tells_it(team: Team) -> None:
-    found = night(team, until="tomorrow")
+    found = night(team, event="new-data", until="tomorrow")
     assert found.look.jobs["look"] == "failure" and found.look.jobs["tell"] == "success"
     (issue,) = [issue for issue in issues(team) if issue.state == "open"]
     assert "a date looks like 2013-07-31" in issue.body
