@@ -224,7 +224,7 @@ def prediction_log(project: BakedProject) -> None:
     """It goes beside the objects, where monitoring finds it; a second time nothing is to do."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-0a1b2c3d.parquet"
     project.write(f"predictions/{name}", "rows")
-    assert "1 files added" in project.make("log").stdout
+    assert "1 file added" in project.make("log").stdout
     assert "nothing to add" in project.make("log").stdout
     project.write("taken/.keep", "")
     project.run(".venv/bin/python", "-c", TAKE)

@@ -255,10 +255,9 @@ def log(folder: str) -> None:
 
 
 def monitor(output: str, page: str) -> None:
-    from . import conclude, monitor
+    from . import monitor
 
-    alarm = monitor.run(params(), Path.cwd(), Path(output), Path(page))
-    conclude.output("alarm", str(alarm).lower())
+    monitor.run(params(), Path.cwd(), Path(output), Path(page))
 
 
 def alarm(found: str) -> None:

@@ -26,11 +26,8 @@ SLICES = "reports/plots/slices.csv"
 BEGIN = "`make predict` and `make serve` write it, `make log` brings it there"
 
 
-def run(values: Params, root: Path, out: Path, report: Path) -> bool:
+def run(values: Params, root: Path, out: Path, report: Path) -> None:
     """Hold the log of the last days against the champion; write the facts and a page for people.
-
-    Returns:
-        Whether a training is asked for.
 
     Raises:
         ProjectError: the log or the store cannot be read.
@@ -38,8 +35,7 @@ def run(values: Params, root: Path, out: Path, report: Path) -> bool:
     found = look(values, root.resolve())
     drift.write(found, out)
     report.write_text(page(found), encoding="utf-8")
-    print(f"monitor: {verdict(found)}")
-    return bool(found["reason"])
+    print(f"monitor: {verdict(found)}; {report}")
 
 
 def look(values: Params, root: Path) -> dict[str, Any]:
@@ -64,7 +60,7 @@ def look(values: Params, root: Path) -> dict[str, Any]:
         values = of_its_time(values, side)
         read = monitor.read(sorted((scratch / "log").iterdir()), values.task)
         if not read.rows.height and not read.unread:
-            return told("empty", f"the log ({source}) has no rows: {BEGIN}")
+            return told("empty", f"the log, {source}, has no rows: {BEGIN}")
         found = judged(values, root, side, read, scratch, now)
     found |= {"window_days": rules.window_days, "log": source}
     return found | {"promote": newer(main, side), "reason": ""} | asked(found, newer(main, side))

@@ -87,11 +87,7 @@ def sections(found: Facts) -> list[Section]:
 def served(found: Facts) -> Section:
     """Drift without the roles that are no drift here: labels are judged as quality."""
     roles = {role: found["roles"][role] for role in ("feature", "prediction")}
-    drawn = drifting.section(found | {"roles": roles})
-    rows = found["rows"]["unseen"]
-    held = f"<sub>The predictions are held against those on the {rows:,} rows that were "
-    held += "held out from the training: of rows that it learned a model is surer.</sub>"
-    return Section(drawn.title, drawn.answer, f"{drawn.body}\n\n{held}")
+    return drifting.section(found | {"roles": roles})
 
 
 def missing(found: dict[str, list[float | None]]) -> Section:

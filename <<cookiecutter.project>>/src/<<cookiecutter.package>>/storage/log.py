@@ -47,7 +47,7 @@ def ship(root: Path, log: Path, place: Place, rules: Monitor) -> None:
             print(f"log: nothing to add, {there} has all of {log}")
             return
         there.add({name: files[name] for name in lacking})
-        print(f"log: {len(lacking):,} files added to {there}")
+        print(f"log: {len(lacking):,} file{'s' * (len(lacking) > 1)} added to {there}")
 
 
 def fetch(root: Path, place: Place, rules: Monitor, oldest: datetime, folder: Path) -> str:
