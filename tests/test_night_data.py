@@ -178,7 +178,7 @@ def test_ten_rows_are_too_few_to_judge(depot: Depot, tmp_path: Path) -> None:
     assert morning.summary.startswith("### 💤")
     assert "10 rows are new" in reason and "drift is not judged" in reason
     assert "the quality on them cannot be told" in reason
-    assert "| roc_auc on the new rows | cannot be told |" in morning.summary
+    assert "| ROC AUC on the new rows | cannot be told |" in morning.summary
 
 
 def test_old_days_under_new_dates_teach_nothing(depot: Depot, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_equal_labels_are_drift_of_the_target(depot: Depot, tmp_path: Path) -> N
     """ROC AUC cannot be told of one class; the target's drift is reason enough."""
     morning = depot.night(tmp_path, parcels(60, 7).with_columns(returned=False))
     assert "drifted as they have not before: returned" in looked(morning)
-    assert "| roc_auc on the new rows | cannot be told |" in morning.summary
+    assert "| ROC AUC on the new rows | cannot be told |" in morning.summary
 
 
 def test_labels_that_are_not_there_yet_are_waited_for(depot: Depot, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_labels_that_are_not_there_yet_are_waited_for(depot: Depot, tmp_path: Pa
     assert "the 2,100 newer rows have no labels yet" in reason
     assert "drifted as they have not before: weight" in reason
     assert morning.summary.startswith("### 💤")
-    assert "| roc_auc on the new rows | labels are not there yet |" in morning.summary
+    assert "| ROC AUC on the new rows | labels are not there yet |" in morning.summary
     assert "Target drift is not judged: CURRENT has no labels yet" in morning.summary
     assert "2,100 have no label yet" in morning.log
 
