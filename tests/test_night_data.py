@@ -207,7 +207,7 @@ def test_labels_that_are_not_there_yet_are_waited_for(depot: Depot, tmp_path: Pa
     assert "drifted as they have not before: weight" in reason
     assert morning.summary.startswith("### 💤")
     assert "| ROC AUC on the new rows | labels are not there yet |" in morning.summary
-    assert "Target drift is not judged: CURRENT has no labels yet" in morning.summary
+    assert "- Target: not judged, CURRENT has no labels yet." in morning.summary
     assert "2,100 have no label yet" in morning.log
 
 
